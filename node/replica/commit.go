@@ -1,0 +1,77 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"mero/node/artifact"
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+// commit writes a batch as one step and then tells everybody who wants to know
+// (R5). A batch that changed nothing costs nothing.
+func (s *Set) commit(b *batch) error {
+	b.step.State = b.state.changes()
+	b.step.Local = b.local.changes()
+	b.step.Private = b.private.changes()
+	if len(b.deltas) > 0 {
+		b.step.Context = &b.rec
+	}
+	for _, who := range b.writers {
+		b.step.Identities = append(b.step.Identities, *who)
+	}
+	if !b.step.Empty() {
+		// The callers' deadlines do not matter any more: what runs to here is kept.
+		if err := s.deps.Store.Commit(context.Background(), &b.step); err != nil {
+			return fmt.Errorf("write to the store: %w", err)
+		}
+	}
+	for _, d := range b.deltas {
+		s.deps.OnCommit(d)
+	}
+	for _, change := range b.changes {
+		s.deps.Events.Publish(change)
+	}
+	if len(b.step.XCallsAdd) > 0 {
+		s.wake()
+	}
+	s.metrics.deltas.Add(float64(len(b.deltas)))
+	return nil
+}
+
+// size is what the batch will write, in bytes.
+func (b *batch) size() int { return b.state.bytes + b.local.bytes + b.private.bytes }
+
+// sign fills in the signatures of user-owned actions in a Calimero artifact,
+// without which every replica refuses them (wasm-abi 6.5).
+func sign(in input, raw []byte) ([]byte, error) {
+	signed, _, err := artifact.Sign(raw, in.who.PrivateKey())
+	if err != nil {
+		return nil, fmt.Errorf("sign user-owned actions: %w", err)
+	}
+	return signed, nil
+}
+
+// meta is what the root covers beside the state (R9): SHA-256 over
+//
+//	"mero/meta/v1" 00 | genesis id | application id | epoch | u32 count | members ascending
+func meta(rec *store.Context, who members) [32]byte {
+	h := sha256.New()
+	h.Write([]byte("mero/meta/v1\x00"))
+	h.Write(rec.Genesis[:])
+	h.Write(rec.App[:])
+	h.Write(rec.Epoch[:])
+	sorted := slices.Clone(who)
+	slices.SortFunc(sorted, ident.PublicKey.Compare)
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(len(sorted))) //nolint:gosec // members are far fewer than 2³²
+	h.Write(n[:])
+	for _, key := range sorted {
+		h.Write(key[:])
+	}
+	return [32]byte(h.Sum(nil))
+}

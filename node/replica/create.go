@@ -1,0 +1,157 @@
+package replica
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"mero/node/apps"
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/vm"
+)
+
+// semantics is the version of what the host does for a guest during an apply;
+// genesis fixes it for a context (R10).
+const semantics = 1
+
+// DefaultStateQuota is the most state a new context may hold, in bytes (R10).
+const DefaultStateQuota = 1 << 30
+
+// CreateRequest says what a new context runs.
+type CreateRequest struct {
+	App ident.AppID
+	// Params is the input of the application's init method, JSON by convention.
+	Params []byte
+	// Seed, when given, fixes the context's key and so its id: the same seed
+	// gives the same id everywhere, and works once per node.
+	Seed *[32]byte
+}
+
+// Created names a new context and the member that this node is in it.
+type Created struct {
+	Context ident.ContextID
+	Member  ident.PublicKey
+}
+
+// ErrInitOutput refuses an application whose init returns a value (wasm-abi 3).
+var ErrInitOutput = errors.New("context initialization returned a value; it must return none")
+
+// ErrNoInit says that parameters were given to an application without init.
+var ErrNoInit = errors.New("the application has no init method, so it takes no parameters")
+
+// Create makes a context: its key, its genesis delta, and, by the
+// application's init, its first state. All of it is one step; after an error
+// there is nothing. Errors are those of Execute, and ErrContextExists,
+// ErrInitOutput, ErrNoInit.
+func (s *Set) Create(ctx context.Context, req CreateRequest) (Created, error) {
+	app, err := s.deps.Apps.App(req.App)
+	if errors.Is(err, apps.ErrNotInstalled) {
+		return Created{}, &AppMissingError{App: req.App}
+	}
+	if err != nil {
+		return Created{}, err
+	}
+	module, release, err := s.module(ctx, req.App)
+	if err != nil {
+		return Created{}, err
+	}
+	defer release()
+	b, who, err := s.genesis(app, req.Seed)
+	if err != nil {
+		return Created{}, err
+	}
+	if err := b.initialise(ctx, module, who, req.Params); err != nil {
+		return Created{}, err
+	}
+	b.step.Create = true
+	err = s.commit(b)
+	if errors.Is(err, store.ErrExists) {
+		return Created{}, ErrContextExists
+	}
+	if err != nil {
+		return Created{}, err
+	}
+	s.deps.Log.Info().Stringer("context", b.rec.ID).Stringer("app", req.App).Msg("context created")
+	return Created{Context: b.rec.ID, Member: who.Public()}, nil
+}
+
+// genesis begins a batch for a context that does not exist yet, with its
+// genesis delta folded. The context's private key ends with this function.
+func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, error) {
+	contextKey := ident.NewPrivateKey()
+	if seed != nil {
+		contextKey = ident.PrivateKeyFromSeed(*seed)
+	}
+	who, err := store.NewIdentity(s.deps.Wall())
+	if err != nil {
+		return nil, nil, err
+	}
+	who.Context = ident.ContextID(contextKey.Public())
+	epochKey := delta.NewEpochKey()
+	d, err := s.sealGenesis(app, contextKey, who, epochKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	who.Seq = 1
+	empty := getter(nothing)
+	b := &batch{
+		set: s,
+		rec: store.Context{
+			ID: who.Context, App: app.ID, Created: s.deps.Wall().UTC(), Genesis: d.ID(),
+			Epoch: epochKey.ID(), StateQuota: DefaultStateQuota, Initialised: true,
+		},
+		state: newOverlay(empty), local: newOverlay(empty), private: newOverlay(empty),
+		identities: map[ident.PublicKey]*store.Identity{who.Public(): &who},
+		writers:    map[ident.PublicKey]*store.Identity{who.Public(): &who},
+		members:    members{who.Public()},
+		epochKey:   epochKey,
+	}
+	b.step.EpochKeys = []store.EpochKey{{Context: who.Context, Key: epochKey}}
+	b.record(d)
+	return b, &who, nil
+}
+
+func (s *Set) sealGenesis(app store.App, contextKey ident.PrivateKey, who store.Identity, key delta.EpochKey) (*delta.Delta, error) {
+	sealing, err := who.SealKey()
+	if err != nil {
+		return nil, err
+	}
+	var topic [32]byte
+	_, _ = rand.Read(topic[:]) // never fails
+	form, err := delta.EncodeGenesis(delta.Genesis{
+		Semantics: semantics, App: app.ID, Code: app.Blob, Package: app.Package, Version: app.Version,
+		SealKey: sealing.Public(), StateQuota: DefaultStateQuota, TopicSecret: topic,
+	})
+	if err != nil {
+		return nil, err
+	}
+	wrap, err := delta.WrapEpoch(who.Context, key, who.Public(), sealing.Public())
+	if err != nil {
+		return nil, err
+	}
+	return delta.Seal(delta.Header{
+		Context: who.Context, Kind: delta.KindGenesis, Author: who.Public(),
+		Incarnation: who.Incarnation, Seq: 1, Time: delta.NextTime(s.deps.Wall()),
+	}, form, key, []delta.Wrap{wrap}, who.PrivateKey(), &contextKey)
+}
+
+// initialise runs the application's init on the empty state.
+func (b *batch) initialise(ctx context.Context, module *vm.Module, who *store.Identity, params []byte) error {
+	if !module.Has(initMethod) {
+		if len(params) > 0 {
+			return ErrNoInit
+		}
+		return nil
+	}
+	res, err := b.call(ctx, input{module: module, who: who, method: initMethod, args: params})
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	if res.HasOutput {
+		return ErrInitOutput
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+// Package replica is this node's copy of each context: it runs calls, folds
+// deltas into state, and is the only writer of a context (R5).
+//
+// # A call
+//
+// Execute first runs the method on a snapshot, without a lock. If it changed
+// nothing, that was the call. If it did, or if the method is known to write,
+// the call goes through the context's queue: one caller leads, runs the calls
+// that wait one after another on a scratch overlay each (R6), turns what they
+// committed into signed deltas, folds each delta by the very path a peer will
+// take, and writes all of it in one step of the store. Every caller is
+// answered after that step is durable.
+//
+// The overlay of a call is thrown away: state comes only from folded deltas.
+// What remains of it are node-local keys, that is, keys that the call wrote
+// and that the fold did not produce (private data of old applications,
+// wasm-abi 5.6).
+//
+// # What happens at a crash
+//
+// A step is there as a whole or not at all. Nothing that was acknowledged is
+// lost; a call that was not answered may or may not have happened. Calls to
+// other contexts are queued in the step that made them and leave the queue in
+// the step that carries them out, so they happen once.
+//
+// # Order
+//
+// Changes of one context are published in the order of their commits, and
+// OnCommit is called in the same order, after the step is durable.
+//
+// Where the reference's nouns went: ContextManager and the per-context lock
+// are Set and its queues; ContextClient's create, execute, list and delete are
+// the methods of Set.
+package replica

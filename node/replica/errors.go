@@ -1,0 +1,79 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"mero/node/ident"
+)
+
+var (
+	// ErrContextNotFound says that this node has no such context.
+	ErrContextNotFound = errors.New("context not found")
+	// ErrUninitialized says that the context's first state has not arrived.
+	ErrUninitialized = errors.New("context is not initialised yet: its first state has not arrived")
+	// ErrContextExists says that a seed leads to a context that is already here.
+	ErrContextExists = errors.New("seed resulted in an already existing context")
+	// ErrReservedMethod refuses exports that only the node may call (wasm-abi 3).
+	ErrReservedMethod = errors.New("method is reserved for the node")
+	// ErrLostWrite says that a call ended well and yet had no effect: the guest
+	// dropped it silently (wasm-abi 8.1), or applying its artifact changed
+	// nothing. There is no delta.
+	ErrLostWrite = errors.New("the application dropped the write: it reported success and committed nothing")
+	// ErrBusy says that too many calls wait for one context.
+	ErrBusy = fmt.Errorf("more than %d calls wait for this context; try again later", maxWaiting)
+)
+
+// UnauthorizedError says that this node does not hold the key of an executor.
+type UnauthorizedError struct {
+	Context ident.ContextID
+	Key     ident.PublicKey
+}
+
+// Error names both.
+func (e *UnauthorizedError) Error() string {
+	return fmt.Sprintf("this node cannot act as %s in context %s", e.Key, e.Context)
+}
+
+// AppMissingError says that a context's application is not installed here.
+type AppMissingError struct{ App ident.AppID }
+
+// Error names the application.
+func (e *AppMissingError) Error() string {
+	return fmt.Sprintf("application %s is not installed", e.App)
+}
+
+// LimitError says which limit of the protocol a call exceeded; nothing changed.
+type LimitError struct {
+	What       string
+	Size, Max  uint64
+	Suggestion string
+}
+
+// Error names the limit.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s of %d bytes is over the limit of %d; %s", e.What, e.Size, e.Max, e.Suggestion)
+}
+
+// ClockError refuses to write while this node's clock is behind what the
+// context has already seen (R2).
+type ClockError struct{ Ahead time.Duration }
+
+// Error says what to do.
+func (e *ClockError) Error() string {
+	return fmt.Sprintf("this node's clock is %s behind the context's last change; set the clock, then try again",
+		e.Ahead.Round(time.Millisecond))
+}
+
+// VoidError says that a call's own artifact does not apply, so that every
+// replica would refuse its delta (R6). Nothing changed.
+type VoidError struct{ Cause error }
+
+// Error gives the guest's words.
+func (e *VoidError) Error() string {
+	return fmt.Sprintf("the write does not apply: %v", e.Cause)
+}
+
+// Unwrap is the guest's error.
+func (e *VoidError) Unwrap() error { return e.Cause }

@@ -1,0 +1,243 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mero/node/apps"
+	"mero/node/delta"
+	"mero/node/events"
+	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/vm"
+)
+
+// initMethod is what creates a context's first state; only Create calls it.
+const initMethod = "init"
+
+// Request is one call of one method.
+type Request struct {
+	Context ident.ContextID
+	Method  string
+	// Input is what the method reads as its input, JSON by convention.
+	Input    []byte
+	Executor ident.PublicKey
+	// DryRun runs the method on a snapshot and commits nothing.
+	DryRun bool
+
+	from *store.XCall // the queue entry that this call carries out
+}
+
+// Result is what a call gave.
+type Result struct {
+	// Output is what the method returned, if HasOutput.
+	Output    []byte
+	HasOutput bool
+	// Root is the context's root hash after the call (R9).
+	Root [32]byte
+	// Changed says that the call made a delta; Delta names it.
+	Changed bool
+	Delta   delta.ID
+	Events  []delta.Event
+	// Logs are the guest's log lines.
+	Logs []string
+	// Writes are the changes of state that a dry run would have made.
+	Writes []vm.Write
+
+	ops []vm.ContextOp // what the guest asked to be done with contexts
+}
+
+func newResult(out *vm.Outcome, root [32]byte) *Result {
+	return &Result{
+		Output: out.Output, HasOutput: out.HasOutput, Root: root,
+		Events: deltaEvents(out.Events), Logs: out.Logs, ops: out.ContextOps,
+	}
+}
+
+func deltaEvents(in []vm.Event) []delta.Event {
+	out := make([]delta.Event, 0, len(in))
+	for _, e := range in {
+		out = append(out, delta.Event{Kind: e.Kind, Data: e.Data, Handler: e.Handler})
+	}
+	return out
+}
+
+// Execute calls a method. It returns once what the call changed is durable.
+//
+// Errors: ErrContextNotFound, ErrUninitialized, ErrReservedMethod,
+// ErrLostWrite, ErrBusy, *UnauthorizedError, *AppMissingError, *LimitError,
+// *ClockError, *VoidError, store.ErrDiskFull, and *vm.Error for whatever the
+// guest did. After any of them nothing has changed.
+func (s *Set) Execute(ctx context.Context, req Request) (*Result, error) {
+	begun := time.Now()
+	res, err := s.execute(ctx, req)
+	s.metrics.call(res, err, time.Since(begun))
+	if err == nil && !req.DryRun {
+		s.runOps(ctx, req.Context, res.ops)
+	}
+	return res, err
+}
+
+func (s *Set) execute(ctx context.Context, req Request) (*Result, error) {
+	if reserved(req.Method) {
+		return nil, fmt.Errorf("%w: %s", ErrReservedMethod, req.Method)
+	}
+	res, writes, err := s.tryRead(ctx, req)
+	if err != nil || !writes {
+		return res, err
+	}
+	return s.replica(req.Context).submit(ctx, newTicket(req.Method, func(b *batch) (*Result, error) {
+		return b.execute(ctx, req)
+	}))
+}
+
+// reserved names the exports that only the node calls (wasm-abi 3).
+func reserved(method string) bool {
+	return method == initMethod || strings.HasPrefix(method, "_")
+}
+
+// tryRead runs a call on a snapshot without the lock, unless it is known to
+// write. It reports true when the call must run as a write.
+func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
+	view, err := s.view(req.Context)
+	if err != nil {
+		return nil, false, err
+	}
+	defer view.Close()
+	rec := view.Context()
+	if !rec.Initialised {
+		return nil, false, fmt.Errorf("%w: %s", ErrUninitialized, req.Context)
+	}
+	owned, err := view.Identities()
+	if err != nil {
+		return nil, false, err
+	}
+	in := input{method: req.Method, args: req.Input, depth: req.depth()}
+	var who members
+	for _, identity := range owned {
+		who = append(who, identity.Public())
+		if identity.Public() == req.Executor {
+			in.who = &identity
+		}
+	}
+	if in.who == nil {
+		return nil, false, &UnauthorizedError{Context: req.Context, Key: req.Executor}
+	}
+	if !req.DryRun && s.writers.has(rec.App, req.Method) {
+		return nil, true, nil
+	}
+	module, release, err := s.module(ctx, rec.App)
+	if err != nil {
+		return nil, false, err
+	}
+	defer release()
+	in.module = module
+	out, err := module.Run(ctx, s.vmCall(in, sight{
+		context: rec.ID, replicated: view, local: getter(view.Local), private: getter(view.Private), members: who,
+	}, delta.NextTime(s.deps.Wall(), rec.Clock)))
+	if err != nil {
+		return nil, false, err
+	}
+	if req.DryRun {
+		res := newResult(out, rec.Root)
+		res.Writes = out.Writes
+		return res, false, nil
+	}
+	if out.Committed || (!module.Imports("commit") && len(out.Writes) > 0) {
+		return nil, true, nil
+	}
+	return s.finishRead(ctx, req, in, out, rec)
+}
+
+// finishRead does what a read-only call may still ask for: events go to those
+// who watch here, calls to other contexts are queued (wasm-abi 5.2).
+func (s *Set) finishRead(ctx context.Context, req Request, in input, out *vm.Outcome, rec store.Context) (*Result, bool, error) {
+	step := store.Step{XCallsAdd: s.xcalls(rec.ID, in.depth, out.XCalls)}
+	if req.from != nil {
+		step.XCallsDone = []uint64{req.from.Seq}
+	}
+	if len(step.XCallsAdd)+len(step.XCallsDone) > 0 {
+		if err := s.deps.Store.Commit(ctx, &step); err != nil {
+			return nil, false, fmt.Errorf("queue calls to other contexts: %w", err)
+		}
+		s.wake()
+	}
+	res := newResult(out, rec.Root)
+	if len(res.Events) > 0 {
+		s.deps.Events.Publish(events.Change{Context: rec.ID, Root: rec.Root, Events: res.Events})
+	}
+	return res, false, nil
+}
+
+// execute runs a call in its turn within a batch.
+func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	who, ok := b.identities[req.Executor]
+	if !ok {
+		return nil, &UnauthorizedError{Context: req.Context, Key: req.Executor}
+	}
+	module, release, err := b.set.module(ctx, b.rec.App)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	begun := time.Now()
+	res, err := b.call(ctx, input{module: module, who: who, method: req.Method, args: req.Input, depth: req.depth()})
+	if err != nil {
+		return nil, err
+	}
+	if req.from != nil {
+		b.step.XCallsDone = append(b.step.XCallsDone, req.from.Seq)
+	}
+	if res.Changed && b.set.writers.took(b.rec.App, req.Method, time.Since(begun)) {
+		b.step.Writers = append(b.step.Writers, store.Writer{App: b.rec.App, Method: req.Method})
+	}
+	return res, nil
+}
+
+func (r Request) depth() uint8 {
+	if r.from == nil {
+		return 0
+	}
+	return r.from.Depth
+}
+
+// module lends a context's application.
+func (s *Set) module(ctx context.Context, id ident.AppID) (*vm.Module, func(), error) {
+	module, release, err := s.deps.Apps.Module(ctx, id)
+	if errors.Is(err, apps.ErrNotInstalled) {
+		return nil, nil, &AppMissingError{App: id}
+	}
+	return module, release, err
+}
+
+// sight is what a call sees of its context.
+type sight struct {
+	context                    ident.ContextID
+	replicated, local, private vm.State
+	members                    members
+}
+
+// vmCall describes a call, as its author runs it, to the virtual machine.
+func (s *Set) vmCall(in input, see sight, now delta.Time) vm.Call {
+	state := see.replicated
+	if !in.module.Imports("private_storage_write") {
+		state = layered{replicated: see.replicated, local: see.local}
+	}
+	return vm.Call{
+		Mode: vm.ModeCall, Method: in.method, Input: in.args,
+		Context: see.context, Executor: in.who.Public(), Time: uint64(now),
+		State: state, Private: see.private,
+		Blobs: blobs{store: s.deps.Blobs}, Members: see.members,
+		Aliases: aliases{store: s.deps.Store, scope: see.context},
+	}
+}
+
+func (b *batch) sight() sight {
+	return sight{context: b.rec.ID, replicated: b.state, local: b.local, private: b.private, members: b.members}
+}

@@ -1,0 +1,99 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"mero/blobkit"
+	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/vm"
+)
+
+// members answers a guest's questions about membership.
+type members []ident.PublicKey
+
+// IsMember implements vm.Members.
+func (m members) IsMember(key ident.PublicKey) bool { return slices.Contains(m, key) }
+
+// Members implements vm.Members.
+func (m members) Members() []ident.PublicKey { return m }
+
+// aliases resolves names that were given within a context.
+type aliases struct {
+	store *store.Store
+	scope ident.ContextID
+}
+
+// Resolve implements vm.Aliases.
+func (a aliases) Resolve(name string) (ident.ContextID, bool) {
+	target, err := a.store.Alias(store.AliasContext, a.scope, name)
+	return ident.ContextID(target), err == nil
+}
+
+// blobs gives a guest the node's blob store.
+type blobs struct{ store *blobkit.Store }
+
+// Create implements vm.Blobs.
+func (b blobs) Create(ctx context.Context) (vm.BlobWriter, error) {
+	r, w := io.Pipe()
+	put := &blobPut{w: w, done: make(chan struct{})}
+	go func() {
+		defer close(put.done)
+		put.info, put.err = b.store.Put(ctx, r, blobkit.PutOptions{})
+		_ = r.CloseWithError(put.err) // a writer that goes on must not block
+	}()
+	return put, nil
+}
+
+// Open implements vm.Blobs.
+func (b blobs) Open(ctx context.Context, id [32]byte) (io.ReadCloser, error) {
+	r, _, err := b.store.Get(ctx, blobkit.ID(id))
+	if errors.Is(err, blobkit.ErrNotFound) {
+		return nil, vm.ErrBlobNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Announce implements vm.Blobs. A blob that is here can be announced; who
+// fetches it is the network's matter.
+func (b blobs) Announce(_ context.Context, id [32]byte, _ ident.ContextID) error {
+	_, err := b.store.Stat(blobkit.ID(id))
+	if errors.Is(err, blobkit.ErrNotFound) {
+		return vm.ErrBlobNotFound
+	}
+	return err
+}
+
+// blobPut is one blob that a guest writes. The goroutine behind it ends with
+// Commit or Abort, one of which the virtual machine always calls.
+type blobPut struct {
+	w    *io.PipeWriter
+	done chan struct{}
+	info blobkit.Info
+	err  error
+}
+
+// errAbandoned ends a put whose guest did not finish it.
+var errAbandoned = errors.New("blob was not closed")
+
+// Write implements io.Writer.
+func (p *blobPut) Write(b []byte) (int, error) { return p.w.Write(b) }
+
+// Commit implements vm.BlobWriter.
+func (p *blobPut) Commit() ([32]byte, error) {
+	_ = p.w.Close()
+	<-p.done
+	return p.info.ID, p.err
+}
+
+// Abort implements vm.BlobWriter.
+func (p *blobPut) Abort() {
+	_ = p.w.CloseWithError(errAbandoned)
+	<-p.done
+}

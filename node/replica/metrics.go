@@ -1,0 +1,82 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mero/node/vm"
+)
+
+// metrics are the DAG and execution families of this node. Nothing here is
+// labelled by context or method: clients choose those.
+type metrics struct {
+	calls   *prometheus.CounterVec
+	seconds *prometheus.HistogramVec
+	deltas  prometheus.Counter
+	xcalls  *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_replica_calls_total",
+			Help: "Calls by kind (read, write) and outcome (ok, application, limit, refused, failed).",
+		}, []string{"kind", "outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "mero_replica_call_seconds",
+			Help:    "Time from request to answer of a successful call, durable if it wrote.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
+		}, []string{"kind"}),
+		deltas: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mero_replica_deltas_folded_total",
+			Help: "Deltas folded into the state of contexts on this node.",
+		}),
+		xcalls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_replica_xcalls_total",
+			Help: "Calls from context to context by outcome (done, failed, too deep).",
+		}, []string{"outcome"}),
+	}
+	reg.MustRegister(m.calls, m.seconds, m.deltas, m.xcalls)
+	for _, kind := range []string{"read", "write"} {
+		m.calls.WithLabelValues(kind, "ok")
+		m.seconds.WithLabelValues(kind)
+	}
+	for _, outcome := range []string{"done", "failed", "too deep"} {
+		m.xcalls.WithLabelValues(outcome)
+	}
+	return m
+}
+
+// call counts one call. Failed calls count as reads: nothing was written.
+func (m *metrics) call(res *Result, err error, took time.Duration) {
+	kind := "read"
+	if res != nil && res.Changed {
+		kind = "write"
+	}
+	m.calls.WithLabelValues(kind, outcome(err)).Inc()
+	if err == nil {
+		m.seconds.WithLabelValues(kind).Observe(took.Seconds())
+	}
+}
+
+func outcome(err error) string {
+	var (
+		guest *vm.Error
+		limit *LimitError
+		who   *UnauthorizedError
+	)
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &guest) && guest.Kind == vm.KindLimit, errors.As(err, &limit), errors.Is(err, context.DeadlineExceeded):
+		return "limit"
+	case errors.As(err, &guest) && guest.Kind != vm.KindHost:
+		return "application"
+	case errors.As(err, &who), errors.Is(err, ErrContextNotFound), errors.Is(err, ErrReservedMethod), errors.Is(err, ErrBusy):
+		return "refused"
+	}
+	return "failed"
+}

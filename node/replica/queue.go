@@ -1,0 +1,187 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"mero/node/ident"
+)
+
+// Limits of a context's queue and of one batch. A batch ends early rather than
+// let a quick call wait for a slow one.
+const (
+	maxWaiting   = 1024
+	maxBatch     = 64
+	maxBatchTime = 10 * time.Millisecond
+	maxBatchSize = 256 << 10
+)
+
+// errAborted answers the calls of a batch that ended by a panic.
+var errAborted = errors.New("internal error: the batch of this call was aborted; nothing was written")
+
+// replica is the queue of one context. One caller leads at a time; it runs the
+// calls that wait as one batch and hands the lead to the next one.
+type replica struct {
+	set *Set
+	id  ident.ContextID
+
+	mu      sync.Mutex
+	led     bool
+	waiting []*ticket
+}
+
+// ticket is one place in the queue.
+type ticket struct {
+	method string
+	run    func(*batch) (*Result, error) // nil: wants the lead for itself
+
+	lead chan struct{} // closed when the holder is to lead
+	done chan struct{} // closed when result and err are set
+
+	result *Result
+	err    error
+}
+
+func newTicket(method string, run func(*batch) (*Result, error)) *ticket {
+	return &ticket{method: method, run: run, lead: make(chan struct{}), done: make(chan struct{})}
+}
+
+// submit runs a call in its turn and returns when its step is durable.
+func (r *replica) submit(ctx context.Context, t *ticket) (*Result, error) {
+	leads, err := r.wait(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if leads {
+		r.serve(t)
+	}
+	return t.result, t.err
+}
+
+// lock takes the lead without a call; the caller must unlock.
+func (r *replica) lock(ctx context.Context) error {
+	_, err := r.wait(ctx, newTicket("", nil))
+	return err
+}
+
+// wait queues t until it leads (true) or a leader has answered it (false).
+func (r *replica) wait(ctx context.Context, t *ticket) (bool, error) {
+	r.mu.Lock()
+	if !r.led {
+		r.led = true
+		r.mu.Unlock()
+		return true, nil
+	}
+	if len(r.waiting) >= maxWaiting {
+		r.mu.Unlock()
+		return false, ErrBusy
+	}
+	r.waiting = append(r.waiting, t)
+	r.mu.Unlock()
+
+	select {
+	case <-t.lead:
+		return true, nil
+	case <-t.done:
+		return false, nil
+	case <-ctx.Done():
+	}
+	if r.withdraw(t) {
+		return false, fmt.Errorf("waiting for the context: %w", ctx.Err())
+	}
+	select { // a leader has taken it or hands over: either comes soon
+	case <-t.lead:
+		return true, nil
+	case <-t.done:
+		return false, nil
+	}
+}
+
+func (r *replica) withdraw(t *ticket) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.waiting, t)
+	if i < 0 {
+		return false
+	}
+	r.waiting = slices.Delete(r.waiting, i, i+1)
+	return true
+}
+
+// unlock hands the lead to whoever waits longest.
+func (r *replica) unlock() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		r.led = false
+		return
+	}
+	next := r.waiting[0]
+	r.waiting = slices.Delete(r.waiting, 0, 1)
+	close(next.lead)
+}
+
+// serve leads: it runs first and then whoever waits as one batch, makes the
+// step durable, and answers them all.
+func (r *replica) serve(first *ticket) {
+	defer r.unlock()
+	tickets := []*ticket{first}
+	first.err = errAborted
+	defer func() {
+		for _, t := range tickets {
+			close(t.done)
+		}
+	}()
+
+	view, err := r.set.view(r.id)
+	if err != nil {
+		first.err = err
+		return
+	}
+	defer view.Close()
+	b, err := r.set.newBatch(view)
+	if err != nil {
+		first.err = err
+		return
+	}
+	begun := time.Now()
+	first.result, first.err = first.run(b)
+	for {
+		t := r.next(b, len(tickets), begun)
+		if t == nil {
+			break
+		}
+		t.err = errAborted
+		tickets = append(tickets, t)
+		t.result, t.err = t.run(b)
+	}
+	if err := r.set.commit(b); err != nil {
+		for _, t := range tickets {
+			if t.err == nil {
+				t.result, t.err = nil, err
+			}
+		}
+	}
+}
+
+// next takes the call that is first in the queue, if the batch has room for it.
+func (r *replica) next(b *batch, taken int, begun time.Time) *ticket {
+	if taken >= maxBatch || b.size() >= maxBatchSize || time.Since(begun) >= maxBatchTime {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return nil
+	}
+	t := r.waiting[0]
+	if t.run == nil || !r.set.writers.quick(b.rec.App, t.method) {
+		return nil
+	}
+	r.waiting = slices.Delete(r.waiting, 0, 1)
+	return t
+}

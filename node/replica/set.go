@@ -1,0 +1,194 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"mero/blobkit"
+	"mero/node/apps"
+	"mero/node/delta"
+	"mero/node/events"
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+// Deps are what a Set is built from. All are required but OnCommit.
+type Deps struct {
+	Store   *store.Store
+	Apps    *apps.Library
+	Blobs   *blobkit.Store
+	Events  *events.Bus
+	Log     zerolog.Logger
+	Metrics prometheus.Registerer
+	// Wall is the node's clock.
+	Wall func() time.Time
+	// OnCommit is told of each delta made here, in the order of commits per
+	// context, after it is durable. It must not block.
+	OnCommit func(*delta.Delta)
+}
+
+// Set is all contexts of this node. Its methods are safe for concurrent use.
+type Set struct {
+	deps    Deps
+	metrics *metrics
+	writers writers
+	queued  chan struct{} // tells Run that cross-context calls wait
+
+	mu       sync.Mutex
+	replicas map[ident.ContextID]*replica
+}
+
+// NewSet makes the set over what the store holds. It does no I/O.
+func NewSet(deps Deps) *Set {
+	s := &Set{
+		deps:     deps,
+		metrics:  newMetrics(deps.Metrics),
+		queued:   make(chan struct{}, 1),
+		replicas: make(map[ident.ContextID]*replica),
+	}
+	s.writers.store = deps.Store
+	if deps.OnCommit == nil {
+		s.deps.OnCommit = func(*delta.Delta) {}
+	}
+	return s
+}
+
+// Info describes a context as it is on this node.
+type Info struct {
+	ID          ident.ContextID
+	App         ident.AppID
+	Root        [32]byte
+	Heads       []delta.ID
+	Members     int
+	Created     time.Time
+	Initialised bool
+	StateBytes  uint64
+	Deltas      uint64
+}
+
+// Get describes one context, or answers ErrContextNotFound.
+func (s *Set) Get(id ident.ContextID) (Info, error) {
+	view, err := s.view(id)
+	if err != nil {
+		return Info{}, err
+	}
+	defer view.Close()
+	owned, err := view.Identities()
+	if err != nil {
+		return Info{}, err
+	}
+	return describe(view.Context(), len(owned)), nil
+}
+
+// List describes all contexts, by id.
+func (s *Set) List() ([]Info, error) {
+	records, err := s.deps.Store.Contexts()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Info, 0, len(records))
+	for _, rec := range records {
+		info, err := s.Get(rec.ID)
+		if errors.Is(err, ErrContextNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+func describe(rec store.Context, members int) Info {
+	return Info{
+		ID: rec.ID, App: rec.App, Root: rec.Root, Heads: rec.Heads, Members: members,
+		Created: rec.Created, Initialised: rec.Initialised, StateBytes: rec.StateBytes, Deltas: rec.Deltas,
+	}
+}
+
+// Members are the keys of a context's members.
+func (s *Set) Members(id ident.ContextID) ([]ident.PublicKey, error) {
+	// Until nodes share contexts, a context's members are its owners here.
+	return s.Owned(id)
+}
+
+// Owned are the members as whom this node can act in a context, oldest first.
+func (s *Set) Owned(id ident.ContextID) ([]ident.PublicKey, error) {
+	view, err := s.view(id)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	owned, err := view.Identities()
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]ident.PublicKey, 0, len(owned))
+	for _, identity := range owned {
+		keys = append(keys, identity.Public())
+	}
+	return keys, nil
+}
+
+// NewIdentity draws a member key that belongs to no context yet.
+func (s *Set) NewIdentity(ctx context.Context) (ident.PublicKey, error) {
+	identity, err := store.NewIdentity(s.deps.Wall())
+	if err != nil {
+		return ident.PublicKey{}, err
+	}
+	if err := s.deps.Store.PutIdentity(ctx, identity); err != nil {
+		return ident.PublicKey{}, fmt.Errorf("keep identity: %w", err)
+	}
+	return identity.Public(), nil
+}
+
+// Delete removes a context from this node only. It reports false when there is
+// none.
+func (s *Set) Delete(ctx context.Context, id ident.ContextID) (bool, error) {
+	r := s.replica(id)
+	if err := r.lock(ctx); err != nil {
+		return false, err
+	}
+	defer r.unlock()
+	err := s.deps.Store.DeleteContext(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("delete context: %w", err)
+	}
+	s.mu.Lock()
+	delete(s.replicas, id)
+	s.mu.Unlock()
+	s.deps.Log.Info().Stringer("context", id).Msg("context deleted from this node")
+	return true, nil
+}
+
+// replica is the queue of a context; it is made when first asked for, whether
+// or not the context exists.
+func (s *Set) replica(id ident.ContextID) *replica {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.replicas[id]
+	if !ok {
+		r = &replica{set: s, id: id}
+		s.replicas[id] = r
+	}
+	return r
+}
+
+// view is a snapshot of a context, which the caller closes.
+func (s *Set) view(id ident.ContextID) (*store.View, error) {
+	view, err := s.deps.Store.View(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %s", ErrContextNotFound, id)
+	}
+	return view, err
+}

@@ -1,0 +1,82 @@
+package replica
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+// quickCall is the longest that a method may have taken last time to share a
+// batch with others: they all wait for it.
+const quickCall = 5 * time.Millisecond
+
+// writers remembers which methods of which application have committed. They go
+// straight to the context's queue; and one that suddenly ends well without a
+// commit has lost its write (R6). What it learns is in the application's
+// record too, written with the step that taught it.
+type writers struct {
+	store *store.Store
+
+	mu   sync.Mutex
+	apps map[ident.AppID]map[string]time.Duration // how long each took last
+}
+
+// of loads what is known of an application; w.mu is held.
+func (w *writers) of(app ident.AppID) map[string]time.Duration {
+	if known, ok := w.apps[app]; ok {
+		return known
+	}
+	known := make(map[string]time.Duration)
+	if rec, err := w.store.App(app); err == nil {
+		for _, method := range rec.Writers {
+			known[method] = quickCall // its cost is not known yet: let it run alone once
+		}
+	}
+	if w.apps == nil {
+		w.apps = make(map[ident.AppID]map[string]time.Duration)
+	}
+	w.apps[app] = known
+	return known
+}
+
+// has reports whether the method has committed before.
+func (w *writers) has(app ident.AppID, method string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.of(app)[method]
+	return ok
+}
+
+// quick reports whether the method is known to be fast.
+func (w *writers) quick(app ident.AppID, method string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	cost, ok := w.of(app)[method]
+	return ok && cost < quickCall
+}
+
+// took notes how long a method that committed ran; it reports true when the
+// method was not known to commit.
+func (w *writers) took(app ident.AppID, method string, cost time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.of(app)
+	_, ok := known[method]
+	known[method] = cost
+	return !ok
+}
+
+// all names the known writers of an application, sorted.
+func (w *writers) all(app ident.AppID) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := make([]string, 0, len(w.of(app)))
+	for method := range w.of(app) {
+		out = append(out, method)
+	}
+	slices.Sort(out)
+	return out
+}
