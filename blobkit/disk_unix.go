@@ -1,0 +1,37 @@
+//go:build linux || darwin || freebsd
+
+package blobkit
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// diskFullErrors are what a write answers on a full disk or an exhausted quota.
+var diskFullErrors = [...]error{unix.ENOSPC, unix.EDQUOT}
+
+// freeBytes is what an ordinary user may still write to the disk of dir.
+func freeBytes(dir string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return uint64(st.Bavail) * uint64(st.Bsize), nil
+}
+
+// syncDir makes renames and removals in dir durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	// Some network file systems refuse to sync a directory; they order its
+	// entries themselves.
+	if errors.Is(err, unix.EINVAL) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
