@@ -1,0 +1,9 @@
+// Package apptest gives tests real applications: written in Go, built with the
+// toolchain that runs the tests, once in each test process. It also holds a few
+// modules of some bytes each that no host may accept.
+//
+// The sources lie in node/vm/testdata/apps; the key-value application is the
+// example in node/sdk/examples/kv. All functions may be called from tests that
+// run in parallel, in one process or in several. Where no Go toolchain is
+// found the test is skipped, saying so; a source that does not build fails it.
+package apptest
