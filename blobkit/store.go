@@ -283,15 +283,24 @@ func (s *Store) sweep() error {
 			return err
 		}
 	}
-	if len(s.damaged) > 0 {
-		s.log.Warn().Int("damaged", len(s.damaged)).Msg("unused chunks are kept, some manifests can not be read")
-		return nil
+	// A chunk that no readable manifest names may be of one that can not be read.
+	// It is then counted as in use until the next Open, or the end of a put of
+	// the same content would take it.
+	keep := len(s.damaged) > 0
+	if keep {
+		s.log.Warn().Int("manifests", len(s.damaged)).Msg("unused chunks are kept, some manifests can not be read")
 	}
 	return s.eachFile(dirChunks, func(name [32]byte, path string) error {
-		if s.chunks.used(name) {
+		switch {
+		case s.chunks.used(name):
 			return nil
+		case keep:
+			s.chunks.hold(name)
+			s.chunks.setDurable(name)
+			return nil
+		default:
+			return os.Remove(path)
 		}
-		return os.Remove(path)
 	})
 }
 
