@@ -1,0 +1,301 @@
+package vm
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+)
+
+// Engine compiles modules and lends them the memory they run in.
+type Engine struct {
+	cfg     Config
+	log     zerolog.Logger
+	metrics *metrics
+	pool    *pool
+	cache   diskCache
+	host    map[string]*hostFunc
+	// compiling admits one compilation at a time: it uses a core and ten times
+	// the module's size in memory.
+	compiling chan struct{}
+
+	mu      sync.Mutex
+	closed  bool
+	modules map[[32]byte]*Module // by SHA-256 of the bytes given
+}
+
+// New makes an engine. It starts no goroutine.
+func New(cfg Config, deps Deps) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(deps.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		cfg: cfg, log: deps.Log, metrics: m, pool: newPool(cfg, m),
+		cache: diskCache{dir: deps.CacheDir}, host: hostFuncs(),
+		compiling: make(chan struct{}, 1), modules: map[[32]byte]*Module{},
+	}, nil
+}
+
+// Close closes all modules, waiting for the calls that run. Later calls and
+// compilations fail with ErrClosed.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	modules := e.modules
+	e.modules = map[[32]byte]*Module{}
+	e.mu.Unlock()
+	var errs []error
+	for _, m := range modules {
+		<-m.ready
+		errs = append(errs, m.shut())
+	}
+	return errors.Join(errs...)
+}
+
+// Compile checks a module and makes it ready to run. Modules are shared: the
+// same bytes give the same Module, and each Compile needs one Release. Errors:
+// ErrNotWasm, ErrTooLarge, *InvalidModuleError, *MissingImportsError, ErrClosed,
+// or that of ctx. Compiling takes 0.15 s for a real application, 8 ms from the
+// disk cache, and cannot be interrupted.
+func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
+	if len(wasm) > MaxModuleSize {
+		return nil, ErrTooLarge
+	}
+	hash := sha256.Sum256(wasm)
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, ErrClosed
+	}
+	m, found := e.modules[hash]
+	if !found {
+		m = &Module{engine: e, hash: hash, ready: make(chan struct{})}
+		e.modules[hash] = m
+	}
+	m.refs++
+	e.mu.Unlock()
+	if !found {
+		m.err = e.compile(ctx, m, wasm)
+		close(m.ready)
+	}
+	select {
+	case <-m.ready:
+	case <-ctx.Done():
+		m.Release()
+		return nil, ctx.Err()
+	}
+	if m.err != nil {
+		err := m.err
+		m.Release()
+		if found && ctx.Err() == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+			// Whoever compiled it gave up; we have not.
+			return e.Compile(ctx, wasm)
+		}
+		return nil, err
+	}
+	return m, nil
+}
+
+// compile fills m. One goroutine does, before m.ready is closed.
+func (e *Engine) compile(ctx context.Context, m *Module, wasm []byte) error {
+	info, err := inspect(wasm)
+	switch {
+	case errors.Is(err, errNotWasmHeader):
+		return ErrNotWasm
+	case err != nil:
+		return &InvalidModuleError{Reason: err.Error()}
+	case !info.memory || info.memories == 0:
+		return &InvalidModuleError{Reason: `no memory is exported as "memory"`}
+	}
+	m.exports, m.abi = info.exports, info.abi
+	m.imports = make(map[string]bool, len(info.imports))
+	for _, i := range info.imports {
+		if i.module == envModule {
+			m.imports[i.name] = true
+		}
+	}
+	select {
+	case e.compiling <- struct{}{}:
+		defer func() { <-e.compiling }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return e.build(m, info)
+}
+
+// build compiles with the disk cache, and without it when that fails: the error
+// may be the cache's.
+func (e *Engine) build(m *Module, info *moduleInfo) error {
+	start := time.Now()
+	sum := sha256.Sum256(info.clean)
+	dir, filled, err := e.cache.open(sum)
+	if err != nil {
+		e.log.Warn().Err(err).Msg("the compile cache cannot be used")
+	}
+	result := cacheMiss
+	if filled {
+		result = cacheHit
+	}
+	err = m.build(info, dir)
+	var missing *MissingImportsError
+	if err != nil && dir != "" && !errors.As(err, &missing) {
+		dir, result = "", cacheMiss
+		err = m.build(info, "")
+	}
+	if err != nil {
+		return err
+	}
+	if dir != "" && !filled {
+		if err := e.cache.seal(dir); err != nil {
+			e.log.Warn().Err(err).Msg("the compile cache cannot be written")
+		}
+	}
+	e.metrics.compiles.WithLabelValues(result).Observe(time.Since(start).Seconds())
+	e.metrics.modules.Inc()
+	return nil
+}
+
+// build makes the module's own runtime: wazero cannot hold one "env" with two
+// types of one name, so every module has its own (wasm-abi 9).
+func (m *Module) build(info *moduleInfo, cacheDir string) (err error) {
+	ctx := context.Background()
+	cache := wazero.NewCompilationCache()
+	if cacheDir != "" {
+		if cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
+			return err
+		}
+	}
+	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithMemoryLimitPages(MaxMemoryPages).
+		WithCloseOnContextDone(true).
+		WithDebugInfoEnabled(false).
+		WithCompilationCache(cache))
+	m.close = func() error {
+		return errors.Join(runtime.Close(ctx), cache.Close(ctx))
+	}
+	defer func() {
+		if err != nil {
+			// The reason why it was not built is what counts.
+			_ = m.close()
+		}
+	}()
+	if err := m.link(ctx, runtime, info); err != nil {
+		return err
+	}
+	if m.compiled, err = compileGuarded(ctx, runtime, info.clean); err != nil {
+		return &InvalidModuleError{Reason: err.Error()}
+	}
+	m.runtime = runtime
+	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	return nil
+}
+
+// compileGuarded turns a panic of wazero, which a few modules cause, into an
+// error. Everything in wazero that is fatal without a panic is kept out by
+// inspect.
+func compileGuarded(ctx context.Context, r wazero.Runtime, wasm []byte) (c wazero.CompiledModule, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the compiler failed: %v", p)
+		}
+	}()
+	return r.CompileModule(ctx, wasm)
+}
+
+const envModule = "env"
+
+// link builds the host modules that the module's imports ask for.
+func (m *Module) link(ctx context.Context, runtime wazero.Runtime, info *moduleInfo) error {
+	missing := append([]string(nil), info.foreign...)
+	env := runtime.NewHostModuleBuilder(envModule)
+	wasi, err := linkWASI(ctx, runtime, info)
+	if err != nil {
+		return err
+	}
+	m.wasi = wasi != nil
+	bound := map[string]funcType{}
+	for _, i := range info.imports {
+		key := i.module + "." + i.name
+		earlier, seen := bound[key]
+		switch {
+		case seen && earlier.equal(i.typ):
+			continue
+		case seen || !m.bind(env, wasi, i):
+			missing = append(missing, key+signature(i.typ))
+		default:
+			bound[key] = i.typ
+		}
+	}
+	if len(missing) > 0 {
+		return &MissingImportsError{Imports: missing}
+	}
+	_, err = env.Instantiate(ctx)
+	return err
+}
+
+// bind finds the host function for one import.
+func (m *Module) bind(env wazero.HostModuleBuilder, wasi map[string]api.FunctionDefinition, i importedFunc) bool {
+	switch i.module {
+	case envModule:
+		f := m.engine.host[i.name]
+		if f == nil {
+			return false
+		}
+		flat, ok := f.match(i.typ)
+		if ok {
+			env.NewFunctionBuilder().WithGoModuleFunction(f.bind(flat), i.typ.params, i.typ.results).Export(i.name)
+		}
+		return ok
+	case wasiModule:
+		def := wasi[i.name]
+		return def != nil && i.typ.equal(funcType{def.ParamTypes(), def.ResultTypes()})
+	default:
+		return false
+	}
+}
+
+func linkWASI(ctx context.Context, runtime wazero.Runtime, info *moduleInfo) (map[string]api.FunctionDefinition, error) {
+	for _, i := range info.imports {
+		if i.module == wasiModule {
+			compiled, err := wasi_snapshot_preview1.NewBuilder(runtime).Compile(ctx)
+			if err != nil {
+				return nil, err
+			}
+			_, err = runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig())
+			return compiled.ExportedFunctions(), err
+		}
+	}
+	return nil, nil
+}
+
+// signature writes a type as "(i64, i64) -> i32".
+func signature(t funcType) string {
+	text := "(" + typeNames(t.params) + ")"
+	if len(t.results) > 0 {
+		text += " -> " + typeNames(t.results)
+	}
+	return text
+}
+
+func typeNames(types []byte) string {
+	text := ""
+	for i, t := range types {
+		if i > 0 {
+			text += ", "
+		}
+		text += api.ValueTypeName(t)
+	}
+	return text
+}

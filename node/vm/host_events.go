@@ -1,0 +1,72 @@
+package vm
+
+import (
+	"context"
+	"strconv"
+	"strings"
+)
+
+// eventFuncs: logs, events and calls of other contexts.
+func eventFuncs() []hostFunc {
+	return []hostFunc{
+		{name: "log_utf8", pointer: "I:", flat: "II:", call: func(_ context.Context, g *guest) {
+			g.logs.add(g.buffer(), text)
+		}},
+		{name: "js_std_d_print", pointer: "III:i", call: func(_ context.Context, g *guest) {
+			_, ptr, size := g.arg(), g.arg(), g.arg()
+			g.logs.add(g.view(ptr, size), lossy)
+			g.result(0)
+		}},
+		{name: "emit", pointer: "I:", flat: "IIII:", call: func(_ context.Context, g *guest) {
+			g.events = append(g.events, g.event())
+		}},
+		{name: "emit_with_handler", pointer: "II:", call: func(_ context.Context, g *guest) {
+			event := g.event()
+			handler := g.optionalBuffer()
+			if len(handler) > maxHandlerNameSize {
+				panic(limit("event handler size overflow"))
+			}
+			event.Handler = text(handler)
+			g.events = append(g.events, event)
+		}},
+		{name: "xcall", pointer: "I:", outside: true, call: xcall},
+	}
+}
+
+func lossy(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
+
+// event reads an Event, checking in the order of wasm-abi 1.5.
+func (g *guest) event() Event {
+	w := g.words(4)
+	switch {
+	case w[1] > maxEventKindSize:
+		panic(limit("event kind size overflow"))
+	case w[3] > maxEventDataSize:
+		panic(limit("event data size overflow"))
+	case len(g.events) >= maxEvents:
+		panic(limit("events overflow"))
+	}
+	kind, data := g.view(w[0], w[1]), g.view(w[2], w[3])
+	return Event{Kind: text(kind), Data: append([]byte{}, data...)}
+}
+
+func xcall(_ context.Context, g *guest) {
+	w := g.words(6)
+	switch {
+	case w[3] > maxXCallFunction:
+		panic(limit("xcall function size overflow"))
+	case w[5] > maxXCallParams:
+		panic(limit("xcall params size overflow"))
+	case len(g.xcalls) >= maxXCalls:
+		panic(limit("xcalls overflow"))
+	case w[1] != 32:
+		panic(trap(msgMemory))
+	}
+	x := XCall{Function: text(g.view(w[2], w[3])), Params: append([]byte{}, g.view(w[4], w[5])...)}
+	copy(x.Context[:], g.view(w[0], 32))
+	g.xcalls = append(g.xcalls, x)
+}
+
+func invalidRegister(id uint64) *Error {
+	return trap("invalid register id: " + strconv.FormatUint(id, 10))
+}

@@ -1,0 +1,135 @@
+package vm
+
+import (
+	"math/bits"
+	"sync"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// pool lends linear memory to guests. A fresh instance in pooled memory starts
+// in 0.03 ms, in memory from the heap in 0.6 ms with a p99 of 6 ms
+// (measurements.md, B). Buffers come in sizes of 2^n pages; an idle buffer is
+// all zero.
+type pool struct {
+	metrics *metrics
+	maxIdle uint64
+	maxLive uint64
+
+	mu   sync.Mutex
+	free [poolClasses][][]byte
+	idle uint64 // bytes in free
+	live uint64 // bytes lent
+}
+
+// poolClasses: 1, 2, 4 … 1024 pages.
+const poolClasses = 11
+
+func newPool(cfg Config, m *metrics) *pool {
+	return &pool{metrics: m, maxIdle: cfg.MemoryPool, maxLive: cfg.MemoryLimit}
+}
+
+// class is the smallest class whose buffers hold size bytes, 0 < size ≤ 64 MiB.
+func class(size uint64) int {
+	return bits.Len64((size - 1) / pageSize)
+}
+
+// get lends a zeroed buffer of at least size bytes, or panics with a KindHost
+// error when too much is lent already: wazero hands the panic to the caller of
+// the guest as an error.
+func (p *pool) get(size uint64) []byte {
+	c := class(size)
+	capacity := uint64(pageSize) << c
+	p.mu.Lock()
+	if p.live+capacity > p.maxLive {
+		p.mu.Unlock()
+		panic(hostFault(ErrNoMemory))
+	}
+	p.live += capacity
+	var buf []byte
+	if n := len(p.free[c]); n > 0 {
+		buf = p.free[c][n-1]
+		p.free[c][n-1] = nil
+		p.free[c] = p.free[c][:n-1]
+		p.idle -= capacity
+	}
+	p.report()
+	p.mu.Unlock()
+	if buf != nil {
+		p.metrics.poolHits.Inc()
+		return buf
+	}
+	p.metrics.poolMisses.Inc()
+	return make([]byte, capacity)
+}
+
+// put takes a buffer back whose first used bytes may be dirty.
+func (p *pool) put(buf []byte, used uint64) {
+	capacity := uint64(cap(buf))
+	p.mu.Lock()
+	p.live -= capacity
+	keep := p.idle+capacity <= p.maxIdle
+	if keep {
+		p.idle += capacity // reserved while it is zeroed
+	}
+	p.report()
+	p.mu.Unlock()
+	if !keep {
+		return
+	}
+	clear(buf[:used])
+	p.mu.Lock()
+	c := class(capacity)
+	p.free[c] = append(p.free[c], buf)
+	p.mu.Unlock()
+}
+
+func (p *pool) report() {
+	p.metrics.poolIdle.Set(float64(p.idle))
+	p.metrics.poolLive.Set(float64(p.live))
+}
+
+// lease is the linear memory of one instance. It implements both wazero's
+// allocator and the memory: a module has at most one.
+type lease struct {
+	pool *pool
+	buf  []byte // whole buffer; nil: nothing lent
+	used uint64 // bytes the guest has had
+}
+
+// Allocate implements experimental.MemoryAllocator.
+func (l *lease) Allocate(_, _ uint64) experimental.LinearMemory { return l }
+
+// Reallocate implements experimental.LinearMemory.
+func (l *lease) Reallocate(size uint64) []byte {
+	if size > maxMemoryBytes {
+		return nil
+	}
+	if size > uint64(len(l.buf)) {
+		bigger := l.pool.get(size)
+		copy(bigger, l.buf[:l.used])
+		l.release()
+		l.buf = bigger
+	}
+	l.used = max(l.used, size)
+	// A module may declare no page at all; wazero takes nil for a failure.
+	if l.buf == nil {
+		return []byte{}
+	}
+	return l.buf[:size]
+}
+
+// Free implements experimental.LinearMemory and does nothing: wazero calls it
+// when a guest exits, while functions of the instance could still be called, and
+// does not when instantiation fails or a deadline fires as a call ends. Run
+// calls release, when nothing can run any more.
+func (l *lease) Free() {}
+
+// release gives the memory back. It may be called twice.
+func (l *lease) release() {
+	if l.buf == nil {
+		return
+	}
+	l.pool.put(l.buf, l.used)
+	l.buf = nil
+}

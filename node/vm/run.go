@@ -1,0 +1,235 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+const (
+	exportInitialize    = "_initialize"
+	exportRegisterMerge = "__calimero_register_merge"
+)
+
+// Run executes one call. Either the outcome is complete and the error nil, or
+// the error is an *Error and the outcome, never nil, has only Logs.
+func (m *Module) Run(ctx context.Context, c Call) (*Outcome, error) {
+	start := time.Now()
+	out, err := m.run(ctx, c)
+	if err == nil {
+		m.engine.metrics.executed(start, nil)
+		return out, nil
+	}
+	m.engine.metrics.executed(start, err)
+	return out, err
+}
+
+func (m *Module) run(ctx context.Context, c Call) (*Outcome, error) {
+	if t, ok := m.exports[c.Method]; !ok {
+		return &Outcome{}, &Error{Kind: KindMethodNotFound, Message: c.Method}
+	} else if !t.empty() {
+		return &Outcome{}, &Error{Kind: KindBadSignature, Message: c.Method}
+	}
+	if !m.begin() {
+		return &Outcome{}, hostFault(ErrClosed)
+	}
+	defer m.running.Done()
+
+	g := newGuest(c)
+	defer g.closeBlobs()
+	if g.Timeout <= 0 {
+		g.Timeout = m.engine.cfg.CallTimeout
+	}
+	limited, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
+	memory := &lease{pool: m.engine.pool}
+	defer memory.release()
+
+	err := m.execute(limited, g, memory)
+	if g.stdio != nil {
+		g.stdio.flush()
+	}
+	if err != nil {
+		return &Outcome{Logs: g.logs.lines}, g.explain(ctx, limited, err)
+	}
+	if g.returnErr {
+		return &Outcome{Logs: g.logs.lines}, &Error{Kind: KindApplication, Data: g.value}
+	}
+	return g.outcome(), nil
+}
+
+// execute instantiates the module and calls what has to be called, in order:
+// the start section and _initialize (Go guests) set the guest up, the merge
+// registration must precede every method (wasm-abi 8.2).
+func (m *Module) execute(ctx context.Context, g *guest, memory *lease) (err error) {
+	defer func() {
+		// Panics of the guest's functions come back as errors; what is left is
+		// memory running out while wazero instantiates.
+		if p := recover(); p != nil {
+			err = panicError(p)
+		}
+	}()
+	config := m.config
+	if m.wasi {
+		g.stdio = &stdio{guest: g}
+		config = g.stdio.config(config)
+	}
+	ctx = experimental.WithMemoryAllocator(ctx, memory)
+	ctx = context.WithValue(ctx, guestKey{}, g)
+	mod, err := m.runtime.InstantiateModule(ctx, m.compiled, config)
+	if err != nil {
+		return err
+	}
+	// The instance holds nothing but memory, which the lease owns.
+	defer func() { _ = mod.Close(ctx) }()
+	if err := m.invoke(ctx, mod, exportInitialize); err != nil {
+		return err
+	}
+	if err := m.invoke(ctx, mod, exportRegisterMerge); err != nil {
+		// Its failure is not the call's, unless it is this node's (wasm-abi 3):
+		// a merge that went unregistered by chance would split replicas.
+		var e *Error
+		if ctx.Err() != nil || errors.As(err, &e) && e.Kind == KindHost || isRuntimeError(err) {
+			return err
+		}
+		g.inHost = false
+	}
+	return m.invokeAlways(ctx, mod, g.Method)
+}
+
+// invoke calls a function if the module exports it as () -> ().
+func (m *Module) invoke(ctx context.Context, mod api.Module, name string) error {
+	if t, ok := m.exports[name]; !ok || !t.empty() {
+		return nil
+	}
+	return m.invokeAlways(ctx, mod, name)
+}
+
+func (m *Module) invokeAlways(ctx context.Context, mod api.Module, name string) error {
+	if mod.IsClosed() {
+		// The guest exited in an earlier function; wazero would run it on.
+		return sys.NewExitError(0)
+	}
+	return mod.ExportedFunction(name).CallWithStack(ctx, nil)
+}
+
+func panicError(p any) error {
+	if err, ok := p.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", p)
+}
+
+func isRuntimeError(err error) bool {
+	var fault runtime.Error
+	return errors.As(err, &fault)
+}
+
+// outcome gathers what a call that ended well has done.
+func (g *guest) outcome() *Outcome {
+	out := &Outcome{
+		Output: g.value, HasOutput: g.returned,
+		Committed: g.committed, Root: g.root, Artifact: g.artifact,
+		Writes: g.state.changes(),
+		Events: g.events, XCalls: g.xcalls, ContextOps: g.ops, Logs: g.logs.lines,
+	}
+	if g.Private != nil {
+		out.Private = g.private.changes()
+	}
+	return out
+}
+
+// explain turns what wazero returned into an *Error. limited is the context
+// that the guest ran under, ctx the caller's.
+func (g *guest) explain(ctx, limited context.Context, err error) *Error {
+	if e := g.ended(ctx, limited, err); e != nil {
+		return e
+	}
+	trace := ""
+	if _, after, ok := strings.Cut(err.Error(), "wasm stack trace:\n"); ok {
+		trace, _, _ = strings.Cut(after, "\n\nGo runtime stack trace:")
+		trace = strings.ReplaceAll(strings.TrimSpace(trace), "\n\t", "\n")
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		own.Trace = trace
+		return own
+	}
+	var exit *sys.ExitError
+	if errors.As(err, &exit) {
+		if message := g.stdio.panicText(); message != "" {
+			return &Error{Kind: KindPanic, Message: message}
+		}
+		return &Error{Kind: KindPanic, Message: fmt.Sprintf("the guest exited with status %d", exit.ExitCode())}
+	}
+	if isRuntimeError(err) && g.inHost {
+		e := hostFault(err)
+		e.Trace = trace
+		return e
+	}
+	message := trapText(err)
+	if message == trapUnreachable {
+		// Rust and Go print why they abort.
+		if printed := g.stdio.panicText(); printed != "" {
+			return &Error{Kind: KindPanic, Message: printed, Trace: trace}
+		}
+	}
+	return &Error{Kind: KindTrap, Message: message, Trace: trace}
+}
+
+// ended recognises a call that was stopped from outside, by its deadline or its
+// caller, and not by an exit of the guest that looks like it.
+func (g *guest) ended(ctx, limited context.Context, err error) *Error {
+	if limited.Err() == nil {
+		return nil
+	}
+	var exit *sys.ExitError
+	stopped := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if errors.As(err, &exit) {
+		code := exit.ExitCode()
+		stopped = code == sys.ExitCodeContextCanceled || code == sys.ExitCodeDeadlineExceeded
+	}
+	switch {
+	case !stopped:
+		return nil
+	case ctx.Err() != nil:
+		return &Error{Kind: KindCanceled, Message: "the call was canceled: " + ctx.Err().Error(), cause: ctx.Err()}
+	default:
+		return &Error{Kind: KindTimeout, Message: fmt.Sprintf("the call took longer than %s", g.Timeout)}
+	}
+}
+
+const trapUnreachable = "unreachable code reached"
+
+// trapText gives the words of wasm-abi 4.4 for what wazero calls a trap.
+func trapText(err error) string {
+	inner := err
+	for next := errors.Unwrap(inner); next != nil; next = errors.Unwrap(inner) {
+		inner = next
+	}
+	switch message := inner.Error(); {
+	case message == "unreachable":
+		return trapUnreachable
+	case strings.HasSuffix(message, "out of bounds memory access"):
+		return "memory out of bounds"
+	case message == "stack overflow":
+		return message
+	case message == "invalid table access":
+		return "indirect call to null"
+	case message == "indirect call type mismatch":
+		return "bad signature"
+	case message == "integer divide by zero", message == "integer overflow", message == "invalid conversion to integer":
+		return "illegal arithmetic operation"
+	case message == "unaligned atomic":
+		return "unaligned atomic operation"
+	default:
+		return "indeterminate trap"
+	}
+}
