@@ -22,6 +22,7 @@ const buildTimeout = 10 * time.Minute
 var packages = map[string]string{
 	"kv":      "mero/node/sdk/examples/kv",
 	"private": "mero/node/vm/testdata/apps/private",
+	"local":   "mero/node/vm/testdata/apps/local",
 	"events":  "mero/node/vm/testdata/apps/events",
 	"errors":  "mero/node/vm/testdata/apps/errors",
 	"bulk":    "mero/node/vm/testdata/apps/bulk",
@@ -31,8 +32,11 @@ var packages = map[string]string{
 // remove{key}, entries{}, len{}.
 func KV(t testing.TB) []byte { t.Helper(); return Build(t, "kv") }
 
-// Private builds the application with secrets that stay on a node.
+// Private builds the application with secrets in private storage.
 func Private(t testing.TB) []byte { t.Helper(); return Build(t, "private") }
+
+// Local builds the application with private data in plain storage keys.
+func Local(t testing.TB) []byte { t.Helper(); return Build(t, "local") }
 
 // Events builds the application that emits events and calls other contexts.
 func Events(t testing.TB) []byte { t.Helper(); return Build(t, "events") }
