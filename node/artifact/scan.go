@@ -178,7 +178,11 @@ func (s *scanner) writers(m *metadata) {
 	}
 	from := s.at
 	for range s.count(size) {
-		key := s.take(size)[:keySize]
+		entry := s.take(size)
+		if s.bad {
+			return
+		}
+		key := entry[:keySize]
 		if n := len(m.keys); n > 0 && bytes.Compare(m.keys[n-1], key) >= 0 {
 			s.fail()
 			return

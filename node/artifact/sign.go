@@ -25,11 +25,16 @@ type patch struct {
 	stamp       [8]byte
 }
 
-// Sign fills the empty signatures that are the executor's to give (wasm-abi 6.5): of
-// the executor's own entries, of shared entries that the executor may write, and of
-// members of those. It first sets each nonce to the time of the update or deletion.
-// n is their number; with none, or for bytes that fit no layout, the artifact comes
-// back as it is, else a copy.
+// Sign gives the signatures that are the executor's to give (wasm-abi 6.5): on every
+// entry that the executor owns, and, where the signature is still empty, on shared
+// entries that the executor may write and on members of those. It first sets each
+// nonce to the time of the update or deletion. n is their number; with none, or for
+// bytes that fit no layout, the artifact comes back as it is, else a copy.
+//
+// Own entries are signed even if there is a signature: it is the one of an earlier
+// write, which guests up to L5 carry over from the state with its old nonce, and which
+// peers would refuse. (The reference never sees that, since there the author's own
+// state keeps the empty signature; by R6 ours holds what was signed.)
 func Sign(artifact []byte, executor ident.PrivateKey) (signed []byte, n int, err error) {
 	var chosen []patch
 	fits := false
@@ -100,21 +105,22 @@ func apply(artifact []byte, patches []patch) []byte {
 	return signed
 }
 
-// wants reports whether the action has an empty signature that is me's to give.
-// Members of shared entries do not name their writers: there the guest decided when
-// it left the signature empty.
+// wants reports whether the action has a signature that is me's to give. Members of
+// shared entries do not name their writers: there the guest decided when it left the
+// signature empty.
 func (a *action) wants(artifact []byte, me ident.PublicKey) bool {
 	m := &a.meta
-	if m.sign == 0 || !bytes.Equal(artifact[m.sign:m.sign+signatureSize], make([]byte, signatureSize)) {
+	if m.sign == 0 {
 		return false
 	}
+	empty := bytes.Equal(artifact[m.sign:m.sign+signatureSize], make([]byte, signatureSize))
 	switch m.kind {
 	case storageUser:
 		return bytes.Equal(m.owner, me[:])
 	case storageShared:
-		return slices.ContainsFunc(m.keys, func(key []byte) bool { return bytes.Equal(key, me[:]) })
+		return empty && slices.ContainsFunc(m.keys, func(key []byte) bool { return bytes.Equal(key, me[:]) })
 	}
-	return m.kind == storageMember
+	return empty && m.kind == storageMember
 }
 
 // time is the u64 that becomes the nonce.
@@ -143,7 +149,9 @@ func (a *action) payloadV1(nonce []byte) [32]byte {
 	}
 	h.Write(a.meta.times)
 	storage := bytes.Clone(a.meta.storage)
-	copy(storage[len(storage)-len(a.meta.signer)-len(nonce):], nonce)
+	at := len(storage) - len(a.meta.signer) - len(nonce)
+	clear(storage[at-signatureSize : at])
+	copy(storage[at:], nonce)
 	h.Write(storage)
 	return [32]byte(h.Sum(nil))
 }
