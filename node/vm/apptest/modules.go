@@ -5,12 +5,14 @@ package apptest
 
 const header = "\x00asm\x01\x00\x00\x00"
 
-// One function type, () -> (); one function; one page of memory.
+// Pieces of most of them: the type () -> (), one function of it, one page of
+// memory.
 const (
-	typeVoid  = "\x01\x04\x01\x60\x00\x00"
-	oneFunc   = "\x03\x02\x01\x00"
-	onePage   = "\x05\x03\x01\x00\x01"
-	emptyBody = "\x0a\x04\x01\x02\x00\x0b"
+	typeVoid   = "\x01\x04\x01\x60\x00\x00"
+	oneFunc    = "\x03\x02\x01\x00"
+	onePage    = "\x05\x03\x01\x00\x01"
+	exportInit = "\x07\x11\x02\x06memory\x02\x00\x04init\x00\x00" // and the memory
+	emptyBody  = "\x0a\x04\x01\x02\x00\x0b"
 )
 
 // NotWASM is a file of another kind.
@@ -21,10 +23,7 @@ func Truncated() []byte { m := Minimal(); return m[:len(m)-2] }
 
 // Minimal is a module that a host may run: a memory and an init that does
 // nothing.
-func Minimal() []byte {
-	return []byte(header + typeVoid + oneFunc + onePage +
-		"\x07\x11\x02\x06memory\x02\x00\x04init\x00\x00" + emptyBody)
-}
+func Minimal() []byte { return withInit("") }
 
 // NoMemory exports init and no memory.
 func NoMemory() []byte {
@@ -42,5 +41,17 @@ func MissingImport() []byte {
 // WrongSignature is Minimal whose init takes an i32.
 func WrongSignature() []byte {
 	return []byte(header + "\x01\x05\x01\x60\x01\x7f\x00" + oneFunc + onePage +
-		"\x07\x11\x02\x06memory\x02\x00\x04init\x00\x00" + emptyBody)
+		exportInit + emptyBody)
+}
+
+// Loop is Minimal whose init never ends.
+func Loop() []byte { return withInit("\x03\x40\x0c\x00\x0b") }
+
+// Recursion is Minimal whose init calls itself.
+func Recursion() []byte { return withInit("\x10\x00") }
+
+func withInit(code string) []byte {
+	body := "\x00" + code + "\x0b"
+	return []byte(header + typeVoid + oneFunc + onePage + exportInit +
+		"\x0a" + string([]byte{byte(len(body) + 2), 1, byte(len(body))}) + body)
 }

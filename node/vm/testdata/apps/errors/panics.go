@@ -96,16 +96,6 @@ func commitThenTrap() {
 	trapUnreachable()
 }
 
-//go:wasmexport recurse
-func recurse() { println(deeper(1)) }
-
-func deeper(n int) int {
-	if n == 0 {
-		return 0
-	}
-	return deeper(n+1) + n
-}
-
 //go:wasmexport loop_forever
 func loopForever() {
 	for {
