@@ -1,0 +1,45 @@
+package examples_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"mero/node/sdk/examples"
+	"mero/node/vm/apptest"
+)
+
+var update = flag.Bool("update", false, "write what is built in place of comparing it")
+
+// versionFile names the version of Go that built the binaries here: another one
+// gives other bytes.
+const versionFile = "go-version"
+
+// TestEmbedded: what is embedded is what the source says.
+func TestEmbedded(t *testing.T) {
+	if *update {
+		write(t, "kv.wasm", apptest.KV(t))
+		write(t, versionFile, []byte(runtime.Version()+"\n"))
+		return
+	}
+	data, err := os.ReadFile(versionFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version := strings.TrimSpace(string(data)); version != runtime.Version() {
+		t.Skipf("the embedded binaries were built with %s, this is %s: they cannot be compared", version, runtime.Version())
+	}
+	if !bytes.Equal(examples.KV(), apptest.KV(t)) {
+		t.Error("kv.wasm is not what the source gives: run `go generate ./node/sdk/examples` and commit the result")
+	}
+}
+
+func write(t *testing.T, file string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, data, 0o644); err != nil { //nolint:gosec // a file of the repository, for everyone
+		t.Fatal(err)
+	}
+}
