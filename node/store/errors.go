@@ -1,0 +1,81 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrNotFound says that there is no such record.
+	ErrNotFound = errors.New("not found")
+	// ErrExists says that the name or the context is taken.
+	ErrExists = errors.New("exists already")
+	// ErrStale says that a step was made from a state that is not the present
+	// one: another step came in between, or Change.Old is not what is stored.
+	ErrStale = errors.New("step was made from an older state")
+	// ErrDiskFull says that free space is below Config.Reserve. Nothing was
+	// changed; writing goes on by itself when there is room again.
+	ErrDiskFull = errors.New("disk is full")
+	// ErrTooLarge says that one record is over its limit.
+	ErrTooLarge = errors.New("too large")
+	// ErrClosed says that Close was called.
+	ErrClosed = errors.New("store is closed")
+	// ErrFailed says that the disk refused an earlier write, so it is not known
+	// what it holds. Reads go on; writing needs a restart.
+	ErrFailed = errors.New("store cannot write since the disk refused a write; restart the node")
+	// ErrLocked says that another process has the store open.
+	ErrLocked = errors.New("store is in use by another process")
+)
+
+// SchemaError says that the data are of a release that is newer than this one.
+type SchemaError struct {
+	Found, Supported uint32
+}
+
+// Error tells both versions and what to do.
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("store has schema version %d, this release knows up to %d; use a newer release of mero",
+		e.Found, e.Supported)
+}
+
+// DamagedError says that files of the store are not as they were written. Open
+// returns it before anything was changed.
+type DamagedError struct {
+	// File is the damaged file, as well as that can be told.
+	File string
+	// Reason says what is wrong with it.
+	Reason string
+	// Lost is how many acknowledged transactions are missing; zero when the
+	// damage is of another kind. Only with Lost > 0 does Config.AcceptLoss help.
+	Lost uint64
+	// Err is the cause below, or nil.
+	Err error
+}
+
+// Hint says what a person can do.
+func (e *DamagedError) Hint() string {
+	if e.Lost > 0 {
+		return "set storage.accept_loss for one start to go on without them, or restore a backup"
+	}
+	return "restore a backup, or move the store away and join the contexts again"
+}
+
+// Error names the file, the reason and the way out.
+func (e *DamagedError) Error() string {
+	text := fmt.Sprintf("store is damaged: %s: %s", e.File, e.Reason)
+	if e.Lost > 0 {
+		text += fmt.Sprintf("; %d acknowledged transactions are lost", e.Lost)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text + "; " + e.Hint()
+}
+
+// Unwrap gives the cause.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// broken reports a record that contradicts another one, or does not decode.
+func broken(what, format string, args ...any) error {
+	return &DamagedError{File: what, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"github.com/dgraph-io/badger/v4"
+)
+
+// SetFault makes f decide, before every transaction, whether the process dies.
+func (s *Store) SetFault(f func() error) { s.fault = f }
+
+// SetLimits makes transactions small.
+func (s *Store) SetLimits(bytes, writes int) {
+	s.limits = limits{batchBytes: bytes, batchWrites: writes}
+}
+
+// OpenSchema opens with another idea of what the current schema is.
+func OpenSchema(dir string, cfg Config, deps Deps, version uint32, migrations map[uint32]func(*Store) error) (*Store, error) {
+	return open(dir, cfg, deps, schema{version: version, migrations: migrations})
+}
+
+// SchemaVersion is what this release writes.
+const SchemaVersion = schemaVersion
+
+// Transaction is the newest acknowledged transaction.
+func (s *Store) Transaction() uint64 { return s.anchor.last }
+
+// WrittenSince counts the records that are newer than a transaction, by table,
+// and their bytes; what was deleted counts as zero bytes.
+func (s *Store) WrittenSince(transaction uint64) (byTable map[byte]int, bytes int, err error) {
+	byTable = make(map[byte]int)
+	err = s.read(func(txn *badger.Txn) error {
+		opt := badger.DefaultIteratorOptions
+		opt.AllVersions = true
+		opt.SinceTs = transaction
+		it := txn.NewIterator(opt)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			if it.Item().Version() > transaction {
+				byTable[it.Item().Key()[0]]++
+				bytes += int(it.Item().EstimatedSize())
+			}
+		}
+		return nil
+	})
+	return byTable, bytes, err
+}
+
+// Records counts what is stored, by table.
+func (s *Store) Records() (map[byte]int, error) {
+	out := make(map[byte]int)
+	keys, err := s.keys(nil)
+	for _, key := range keys {
+		out[key[0]]++
+	}
+	return out, err
+}
+
+// Tables of interest to tests.
+const (
+	TableState    = tableSpaces + byte(spaceState)
+	TableDelta    = tableSpaces + byte(spaceDelta)
+	TableFate     = tableSpaces + byte(spaceFate)
+	TableContext  = tableContext
+	TableLeftover = tableLeftover
+	TableGone     = tableGone
+	TableMeta     = tableMeta
+	TableXCall    = tableXCall
+	TableGroup    = tableGroup
+	TableApp      = tableApp
+)
+
+// AppendText and CutText are the escaped form of names and keys.
+func AppendText(b, text []byte) []byte                { return appendText(b, text) }
+func CutText(b []byte) (text, rest []byte, err error) { return cutText(b) }

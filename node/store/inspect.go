@@ -1,0 +1,247 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/table"
+)
+
+// Files of badger v4.9.6. The manifest lists the tables; a log holds what is not
+// in a table yet; the value log is always empty here, since every record is far
+// below the value threshold.
+const (
+	logSuffix      = ".mem"
+	tableSuffix    = ".sst"
+	valueLogSuffix = ".vlog"
+	discardFile    = "DISCARD"
+	registryFile   = "KEYREGISTRY"
+	asideSuffix    = ".lost"
+
+	// verifyAtOpen is how many bytes of tables are read when the store is opened,
+	// newest first; Run reads the rest. Larger stores would start slowly.
+	verifyAtOpen = 256 << 20
+)
+
+// inspection is what was found in the files before badger opens them.
+type inspection struct {
+	fresh bool // there is no store yet
+	// last is the newest complete transaction.
+	last uint64
+	// lost is how many acknowledged transactions are gone; only when accepted.
+	lost uint64
+	// cut are logs with bytes after their last complete transaction.
+	cut map[string]int64
+	// aside are logs that follow a gap, and drop files without content.
+	aside, drop []string
+	// unread are tables that Run still has to verify.
+	unread []string
+}
+
+// inspect reads the files of a store that nobody has open, and changes nothing.
+// anchored is the newest acknowledged transaction.
+func inspect(dir string, anchored uint64, accept bool) (*inspection, error) {
+	in := &inspection{cut: make(map[string]int64)}
+	names, err := list(dir)
+	if err != nil {
+		return nil, err
+	}
+	in.drop = droppable(dir, names)
+	if !slices.Contains(names, badger.ManifestFilename) {
+		return in, in.withoutManifest(dir, names, anchored, accept)
+	}
+	if err := in.readTables(dir); err != nil {
+		return nil, err
+	}
+	suspect, err := in.readLogs(dir, names, accept)
+	if err != nil {
+		return nil, err
+	}
+	if in.last >= anchored {
+		return in, nil
+	}
+	if !accept {
+		return nil, &DamagedError{File: suspect, Reason: "ends too early", Lost: anchored - in.last}
+	}
+	in.lost = anchored - in.last
+	return in, nil
+}
+
+func list(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the store's directory: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// droppable are files that hold nothing by construction, and whose damage would
+// stop badger: it ends the process over some.
+func droppable(dir string, names []string) []string {
+	var out []string
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		switch {
+		case strings.HasSuffix(name, valueLogSuffix), name == discardFile, name == registryFile && !goodRegistry(path):
+			out = append(out, path)
+		case strings.HasSuffix(name, logSuffix):
+			// A crash between creating a log and giving it its size leaves this, and
+			// badger v4.9.6 then refuses to open.
+			if fi, err := os.Stat(path); err == nil && fi.Size() < logHeader {
+				out = append(out, path)
+			}
+		}
+	}
+	return out
+}
+
+// goodRegistry checks the list of encryption keys, which is empty here.
+func goodRegistry(path string) bool {
+	const ivSize, text = 16, "Hello Badger"
+	b, err := os.ReadFile(path)
+	return err == nil && len(b) == ivSize+len(text) && string(b[ivSize:]) == text
+}
+
+func (in *inspection) withoutManifest(dir string, names []string, anchored uint64, accept bool) error {
+	for _, name := range names {
+		if strings.HasSuffix(name, logSuffix) || strings.HasSuffix(name, tableSuffix) {
+			return &DamagedError{File: filepath.Join(dir, badger.ManifestFilename), Reason: "is missing"}
+		}
+	}
+	if anchored > 0 && !accept {
+		return &DamagedError{File: dir, Reason: "is empty, but its anchor is not", Lost: anchored}
+	}
+	in.fresh, in.lost = true, anchored
+	return nil
+}
+
+// readTables checks the manifest and every table that it names.
+func (in *inspection) readTables(dir string) error {
+	path := filepath.Join(dir, badger.ManifestFilename)
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open the store's manifest: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	manifest, _, err := badger.ReplayManifestFile(f, 0, badger.Options{})
+	if err != nil {
+		return &DamagedError{File: path, Reason: "cannot be read", Err: err}
+	}
+	ids := make([]uint64, 0, len(manifest.Tables))
+	for id := range manifest.Tables {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	budget := int64(verifyAtOpen)
+	for _, id := range ids {
+		if manifest.Tables[id].KeyID != 0 {
+			return &DamagedError{File: path, Reason: fmt.Sprintf("table %d is said to be encrypted", id)}
+		}
+		file := table.NewFilename(id, dir)
+		newest, size, err := verifyTable(file, budget > 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &DamagedError{File: file, Reason: "is missing"}
+		}
+		if err != nil {
+			return err
+		}
+		if budget <= 0 {
+			in.unread = append(in.unread, file)
+		}
+		budget -= size
+		in.last = max(in.last, newest)
+	}
+	return nil
+}
+
+// readLogs replays the logs as badger will. Transactions are numbered without
+// gaps, and a log may begin with what is in a table already. It returns the file
+// in which a missing end most likely was.
+func (in *inspection) readLogs(dir string, names []string, accept bool) (string, error) {
+	suspect := filepath.Join(dir, badger.ManifestFilename)
+	gap := false
+	for _, name := range logs(names) {
+		path := filepath.Join(dir, name)
+		if slices.Contains(in.drop, path) {
+			suspect = path
+			continue
+		}
+		l, err := readLog(path)
+		if err != nil {
+			return "", err
+		}
+		missing := l.first > in.last+1
+		switch {
+		case gap || missing && accept:
+			// What comes after a gap was written on top of what is lost.
+			gap = true
+			in.aside = append(in.aside, path)
+			continue
+		case missing:
+			return "", &DamagedError{File: suspect, Reason: "ends before the next file begins", Lost: l.first - in.last - 1}
+		case l.gap > 0:
+			return "", &DamagedError{File: path, Reason: fmt.Sprintf("transaction %d is missing", l.gap)}
+		}
+		in.last = max(in.last, l.last)
+		if l.dirty {
+			in.cut[path] = l.end
+		}
+		suspect = path
+	}
+	return suspect, nil
+}
+
+// logs are the names of logs in the order in which they were written.
+func logs(names []string) []string {
+	number := func(name string) int {
+		n, err := strconv.Atoi(strings.TrimSuffix(name, logSuffix))
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	var out []string
+	for _, name := range names {
+		if strings.HasSuffix(name, logSuffix) && number(name) >= 0 {
+			out = append(out, name)
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return number(a) - number(b) })
+	return out
+}
+
+// prepare does what the inspection found to be safe or was told to accept.
+func (in *inspection) prepare() error {
+	for _, path := range in.drop {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("remove an empty file of the store: %w", err)
+		}
+	}
+	for path, end := range in.cut {
+		// badger would stop there too, but it believes lengths that damage made:
+		// up to 4 GiB of memory.
+		if err := os.Truncate(path, end); err != nil {
+			return fmt.Errorf("cut a log of the store: %w", err)
+		}
+	}
+	for _, path := range in.aside {
+		if err := os.Rename(path, path+asideSuffix); err != nil {
+			return fmt.Errorf("set a log of the store aside: %w", err)
+		}
+	}
+	return nil
+}

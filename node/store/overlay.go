@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"mero/node/ident"
+)
+
+// commitLarge writes a step that one transaction does not hold.
+//
+//  1. A leftover record, then the step's values as an overlay generation and its
+//     calls as a group, in as many transactions as needed. Nobody sees them.
+//  2. One transaction with everything small: the context's record names the
+//     overlay, the group counts, the leftover record goes. This is the step.
+//  3. The overlay is moved into the base. When that is interrupted the step is
+//     nevertheless there.
+func (s *Store) commitLarge(ctx context.Context, st *Step, last *batch, g generations) error {
+	generation := s.newGeneration()
+	s.active.add(generation)
+	defer s.active.remove(generation)
+	s.metrics.large.Inc()
+
+	values := s.valueWrites(st, generation, true)
+	queue, err := s.queueWrites(st, generation)
+	if err != nil {
+		return err
+	}
+	if st.Context != nil {
+		g.overlay = generation
+	}
+	if err := s.addContext(last, st, g); err != nil {
+		return err
+	}
+	if len(queue) > 0 {
+		last.add(write{key: groupKey(generation), value: []byte{}})
+	}
+	last.add(write{key: leftoverKey(generation), del: true})
+	if s.over(last) {
+		return fmt.Errorf("%w: %d identities, epoch keys and queue entries in one step", ErrTooLarge, len(last.writes))
+	}
+	// A disk that cannot hold the step is known before it is half written.
+	bytes := 0
+	for _, w := range values {
+		bytes += w.cost()
+	}
+	if err := s.room(2 * bytes); err != nil {
+		return err
+	}
+	if err := s.writeAhead(ctx, st, generation, values, queue); err != nil {
+		return err
+	}
+	if err := s.submit(last); err != nil {
+		return err
+	}
+	if st.Context == nil {
+		return nil
+	}
+	rec := newContextRecord(st.Context, g)
+	rec.Step++
+	if err := s.merge(context.WithoutCancel(ctx), st.Context.ID, rec); err != nil {
+		s.log.Warn().Err(err).Stringer("context", st.Context.ID).Msg("large step is kept beside the state for now")
+	}
+	return nil
+}
+
+// writeAhead does the first part of commitLarge.
+func (s *Store) writeAhead(ctx context.Context, st *Step, generation uint32, values, queue []write) error {
+	rec := leftoverRecord{}
+	if st.Context != nil {
+		rec.Context = st.Context.ID
+	}
+	mark, err := s.codec.encode(rec)
+	if err != nil {
+		return err
+	}
+	ahead := stream{store: s, ctx: ctx}
+	if err := ahead.add(write{key: leftoverKey(generation), value: mark}); err != nil {
+		return err
+	}
+	if err := ahead.add(values...); err != nil {
+		return err
+	}
+	if err := ahead.add(queue...); err != nil {
+		return err
+	}
+	return ahead.flush()
+}
+
+// merge moves the overlay of a context into its base and forgets it. Each record
+// is put into the base before it leaves the overlay, so it can be interrupted
+// anywhere and done again, and readers see the same values all the time. The
+// context is locked; rec is its record.
+func (s *Store) merge(ctx context.Context, id ident.ContextID, rec *contextRecord) error {
+	for sp := range spaces {
+		if err := s.mergeSpace(ctx, sp, id, rec.generations()); err != nil {
+			return err
+		}
+	}
+	done := *rec
+	done.Overlay = 0
+	value, err := s.codec.encode(&done)
+	if err != nil {
+		return err
+	}
+	return s.put(ctx, write{key: contextKey(id), value: value})
+}
+
+func (s *Store) mergeSpace(ctx context.Context, sp space, id ident.ContextID, g generations) error {
+	prefix := generationKey(sp, id, g.overlay)
+	out := stream{store: s, ctx: ctx}
+	from := prefix
+	for from != nil {
+		// A snapshot per transaction, so that what was moved can be compacted away.
+		err := s.read(func(txn *badger.Txn) error {
+			r := reader{txn: txn, context: id, generations: g}
+			var err error
+			from, err = s.mergeSome(&out, r, sp, prefix, from)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := out.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergeSome moves about one transaction's worth and returns where to go on, nil
+// at the end.
+func (s *Store) mergeSome(out *stream, r reader, sp space, prefix, from []byte) ([]byte, error) {
+	opt := badger.DefaultIteratorOptions
+	opt.Prefix = prefix
+	opt.PrefetchSize = 16
+	it := r.txn.NewIterator(opt)
+	defer it.Close()
+	bytes := 0
+	for it.Seek(from); it.Valid(); it.Next() {
+		item := it.Item()
+		if bytes >= s.limits.batchBytes/2 {
+			return item.KeyCopy(nil), nil
+		}
+		value, err := item.ValueCopy(nil)
+		if err != nil {
+			return nil, fmt.Errorf("read from the store: %w", err)
+		}
+		writes, err := r.moved(sp, item.KeyCopy(nil), value)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range writes {
+			bytes += w.cost()
+		}
+		if err := out.add(writes...); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// moved is what happens to one record of the overlay: it replaces the base's, and
+// pages of the base that the new value does not have go first.
+func (r reader) moved(sp space, key, value []byte) ([]write, error) {
+	form, page, err := cutPage(key)
+	if err != nil {
+		return nil, err
+	}
+	stem := r.stem(sp, r.base, form)
+	leave := write{key: key, del: true}
+	if page != 0 {
+		return []write{{key: withPage(stem, page), value: value}, leave}, nil
+	}
+	now, err := decodeHead(sp, form, value)
+	if err != nil {
+		return nil, err
+	}
+	below := reader{txn: r.txn, context: r.context, generations: generations{base: r.base}}
+	before, had, err := below.headOf(sp, form)
+	if err != nil {
+		return nil, err
+	}
+	if now.tombstone {
+		var out []write
+		if had {
+			out = removal(nil, sp, stem, before)
+		}
+		return append(out, leave), nil
+	}
+	var out []write
+	if had {
+		out = removePages(nil, stem, sp.pages(now.length), sp.pages(before.length))
+	}
+	return append(out, write{key: withPage(stem, 0), value: value}, leave), nil
+}
