@@ -100,7 +100,7 @@ func (l *Library) Install(ctx context.Context, code io.Reader, src Source) (stor
 	if err != nil {
 		return store.App{}, err
 	}
-	defer module.Close()
+	defer module.Release()
 	return l.record(ctx, wasm, src)
 }
 
@@ -180,7 +180,7 @@ func (l *Library) Remove(ctx context.Context, id ident.AppID) (bool, error) {
 	if err := l.deps.Store.DeleteApp(ctx, id); err != nil {
 		return false, fmt.Errorf("forget application: %w", err)
 	}
-	l.cache.drop(id)
+	l.cache.drop(id, nil)
 	return true, l.dropCode(ctx, app)
 }
 

@@ -9,12 +9,12 @@ import (
 	"mero/node/vm"
 )
 
-// maxIdle is how many compiled modules are kept while nobody uses them. One
-// costs a few MiB of machine code; compiling it again from the disk cache
-// takes about 8 ms.
-const maxIdle = 16
+// maxModules is how many compiled modules are kept. One costs a few MiB of
+// machine code; compiling it again from the disk cache takes about 8 ms.
+const maxModules = 16
 
-// moduleCache lends compiled modules and keeps the ones used last.
+// moduleCache lends compiled modules and keeps the ones used last. A module is
+// counted: one that leaves the cache lives until its last borrower is done.
 type moduleCache struct {
 	mu      sync.Mutex
 	entries map[ident.AppID]*moduleEntry
@@ -25,10 +25,7 @@ type moduleEntry struct {
 	module *vm.Module
 	err    error
 
-	// guarded by moduleCache.mu
-	lent     int
-	lastUsed time.Time
-	dropped  bool
+	lastUsed time.Time // guarded by moduleCache.mu
 }
 
 func newModuleCache() moduleCache {
@@ -37,115 +34,108 @@ func newModuleCache() moduleCache {
 
 // get lends the module of id, loading it once however many ask at a time.
 func (c *moduleCache) get(ctx context.Context, id ident.AppID, load func(context.Context) (*vm.Module, error)) (*vm.Module, func(), error) {
-	c.mu.Lock()
-	entry, have := c.entries[id]
-	if !have {
-		entry = &moduleEntry{ready: make(chan struct{})}
-		c.entries[id] = entry
-	}
-	entry.lent++
-	c.mu.Unlock()
-
-	if !have {
-		// The caller's deadline must not fail the others who wait for it.
-		entry.module, entry.err = load(context.WithoutCancel(ctx))
-		close(entry.ready)
-	}
-	select {
-	case <-entry.ready:
-	case <-ctx.Done():
-		c.release(id, entry)
-		return nil, nil, ctx.Err()
-	}
-	if entry.err != nil {
-		c.forget(id, entry)
-		return nil, nil, entry.err
-	}
-	return entry.module, sync.OnceFunc(func() { c.release(id, entry) }), nil
-}
-
-func (c *moduleCache) release(id ident.AppID, entry *moduleEntry) {
-	c.mu.Lock()
-	entry.lent--
-	entry.lastUsed = time.Now()
-	var idle *moduleEntry
-	if entry.dropped {
-		if entry.lent == 0 {
-			idle = entry
+	for {
+		entry, mine := c.entry(id)
+		if mine {
+			// The caller's deadline must not fail the others who wait for it.
+			entry.module, entry.err = load(context.WithoutCancel(ctx))
+			close(entry.ready)
 		}
-	} else {
-		idle = c.evict()
-	}
-	c.mu.Unlock()
-	if idle != nil {
-		idle.close()
+		select {
+		case <-entry.ready:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+		if entry.err != nil {
+			c.drop(id, entry)
+			return nil, nil, entry.err
+		}
+		if c.lend(id, entry) {
+			return entry.module, sync.OnceFunc(entry.module.Release), nil
+		}
 	}
 }
 
-// evict takes the longest unused entry out when too many are idle; c.mu is held.
-func (c *moduleCache) evict() *moduleEntry {
+// entry finds the entry of id or makes one, which the caller must then fill.
+func (c *moduleCache) entry(id ident.AppID) (e *moduleEntry, mine bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[id]
+	if !ok {
+		e = &moduleEntry{ready: make(chan struct{})}
+		c.entries[id] = e
+	}
+	return e, !ok
+}
+
+// lend counts one more borrower, unless the entry has left the cache meanwhile.
+func (c *moduleCache) lend(id ident.AppID, e *moduleEntry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries[id] != e {
+		return false
+	}
+	e.module.Retain()
+	e.lastUsed = time.Now()
+	c.evict(e)
+	return true
+}
+
+// evict lets go of the longest unused module when there are too many; c.mu is
+// held.
+func (c *moduleCache) evict(keep *moduleEntry) {
+	if len(c.entries) <= maxModules {
+		return
+	}
 	var (
-		idle   int
 		oldest ident.AppID
 		found  *moduleEntry
 	)
 	for id, e := range c.entries {
-		if e.lent > 0 {
+		if e == keep || !e.loaded() {
 			continue
 		}
-		idle++
 		if found == nil || e.lastUsed.Before(found.lastUsed) {
 			oldest, found = id, e
 		}
 	}
-	if idle <= maxIdle {
-		return nil
+	if found != nil {
+		delete(c.entries, oldest)
+		found.module.Release()
 	}
-	delete(c.entries, oldest)
-	return found
 }
 
-// forget removes an entry that failed to load, so that the next call tries again.
-func (c *moduleCache) forget(id ident.AppID, entry *moduleEntry) {
+// drop takes an entry, or whichever there is for nil, out of the cache.
+func (c *moduleCache) drop(id ident.AppID, entry *moduleEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry.lent--
-	if c.entries[id] == entry {
-		delete(c.entries, id)
+	e, ok := c.entries[id]
+	if !ok || (entry != nil && e != entry) {
+		return
 	}
-}
-
-// drop takes the module of a removed application out of the cache.
-func (c *moduleCache) drop(id ident.AppID) {
-	c.mu.Lock()
-	entry, have := c.entries[id]
 	delete(c.entries, id)
-	if have {
-		entry.dropped = true
-		have = entry.lent == 0
-	}
-	c.mu.Unlock()
-	if have {
-		entry.close()
+	if e.loaded() {
+		e.module.Release()
 	}
 }
 
 func (c *moduleCache) close() {
 	c.mu.Lock()
-	entries := c.entries
-	c.entries = make(map[ident.AppID]*moduleEntry)
-	c.mu.Unlock()
-	for _, e := range entries {
-		e.close()
+	defer c.mu.Unlock()
+	for id, e := range c.entries {
+		delete(c.entries, id)
+		if e.loaded() {
+			e.module.Release()
+		}
 	}
 }
 
-func (e *moduleEntry) close() {
+// loaded reports whether the entry holds a module.
+func (e *moduleEntry) loaded() bool {
 	select {
 	case <-e.ready:
-		if e.module != nil {
-			e.module.Close()
-		}
+		return e.err == nil
 	default:
+		return false
 	}
 }

@@ -71,7 +71,8 @@ type input struct {
 	who    *store.Identity
 	method string
 	args   []byte
-	depth  uint8 // cross-context calls that led here
+	depth  uint8            // cross-context calls that led here
+	origin *ident.ContextID // the context of the last one
 }
 
 // time is the hybrid time of the next delta, fixed before the guest runs (R2).
@@ -115,7 +116,7 @@ func (b *batch) keepLocal(in input, out *vm.Outcome) (*Result, error) {
 	for _, w := range out.Writes {
 		if _, replicated, err := b.state.Get(w.Key); err != nil {
 			return nil, err
-		} else if replicated || in.module.Imports("private_storage_write") {
+		} else if replicated || hasPrivateStorage(in.module) {
 			return nil, fmt.Errorf("%w: state changed without recorded actions", ErrLostWrite)
 		}
 	}
@@ -135,11 +136,11 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 	payload := delta.State{
 		Artifact: artifact, GuestRoot: out.Root, Events: deltaEvents(out.Events), Depth: in.depth,
 	}
-	d, err := b.seal(in.who, delta.KindState, now, payload)
+	d, err := b.seal(in.who, now, payload)
 	if err != nil {
 		return nil, err
 	}
-	applied, err := b.apply(ctx, in, d, artifact)
+	applied, err := b.apply(ctx, in.module, d, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -152,22 +153,15 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 // replayed runs a call of an application without `commit`: the call itself is
 // what is replicated, so running it is folding it (R6, wasm-abi 5.9).
 func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result, error) {
-	seed := delta.NewSeed()
-	call := b.set.vmCall(in, b.sight(), now)
-	call.Mode, call.State, call.Private = vm.ModeApply, b.state, nil
-	call.Blobs, call.Aliases, call.Random = nil, nil, random(seed)
-	out, err := in.module.Run(ctx, call)
+	call := &delta.Call{Method: in.method, Input: in.args, Seed: newSeed()}
+	out, err := in.module.Run(ctx, b.replay(call, in.who.Public(), now))
 	if err != nil {
 		return nil, err
 	}
 	if len(out.Writes) == 0 {
 		return b.answer(in, out, nil), nil
 	}
-	payload := delta.State{
-		Events: deltaEvents(out.Events), Depth: in.depth,
-		Call: &delta.Call{Method: in.method, Input: in.args, Seed: seed},
-	}
-	d, err := b.seal(in.who, delta.KindState, now, payload)
+	d, err := b.seal(in.who, now, delta.State{Events: deltaEvents(out.Events), Depth: in.depth, Call: call})
 	if err != nil {
 		return nil, err
 	}
@@ -177,33 +171,54 @@ func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result
 	return b.answer(in, out, d), nil
 }
 
-// apply runs the application's own code for a fellow member's delta on the
-// replicated state, with everything a guest can feel fixed by the delta (R7).
-func (b *batch) apply(ctx context.Context, in input, d *delta.Delta, artifact []byte) (*vm.Outcome, error) {
-	if !in.module.Has(applyExport) {
+// replay is a replicated call as every replica runs it (R7).
+func (b *batch) replay(call *delta.Call, author ident.PublicKey, now delta.Time) vm.Call {
+	return vm.Call{
+		Mode: vm.ModeApply, Method: call.Method, Input: call.Input,
+		Context: b.rec.ID, Executor: author, Time: uint64(now), Random: random(call.Seed),
+		State: b.state, Members: b.members,
+	}
+}
+
+// apply runs the application's own code for a delta on the replicated state,
+// with everything that a guest can feel fixed by the delta (R7). A guest that
+// refuses makes the delta void.
+func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, payload delta.State) (*vm.Outcome, error) {
+	h := d.Header()
+	if payload.Call != nil {
+		return ran(module.Run(ctx, b.replay(payload.Call, h.Author, h.Time)))
+	}
+	if !module.Has(applyExport) {
 		return nil, &VoidError{Cause: fmt.Errorf("the application does not export %s", applyExport)}
 	}
-	out, err := in.module.Run(ctx, vm.Call{
-		Mode: vm.ModeApply, Method: applyExport, Input: artifact,
-		Context: b.rec.ID, Executor: d.Header().Author,
-		Time: uint64(d.Header().Time), Random: random(d.ID()),
+	out, err := ran(module.Run(ctx, vm.Call{
+		Mode: vm.ModeApply, Method: applyExport, Input: payload.Artifact,
+		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: random(d.ID()),
 		State: b.state, Members: b.members,
-	})
-	if err != nil {
-		var guest *vm.Error
-		if errors.As(err, &guest) && guest.Kind != vm.KindHost && guest.Kind != vm.KindTimeout {
-			return nil, &VoidError{Cause: err}
-		}
-		return nil, err
-	}
-	if !out.Committed {
+	}))
+	if err == nil && !out.Committed {
 		return nil, &VoidError{Cause: ErrLostWrite}
 	}
-	return out, nil
+	return out, err
+}
+
+// ran tells a guest that refused, which makes a delta void on every replica,
+// from trouble of this node alone (R7).
+func ran(out *vm.Outcome, err error) (*vm.Outcome, error) {
+	var guest *vm.Error
+	if !errors.As(err, &guest) {
+		return out, err
+	}
+	switch guest.Kind {
+	case vm.KindHost, vm.KindTimeout, vm.KindCanceled:
+		return nil, err
+	default:
+		return nil, &VoidError{Cause: err}
+	}
 }
 
 // seal makes the next delta of a writer on the current heads.
-func (b *batch) seal(who *store.Identity, kind delta.Kind, now delta.Time, payload delta.State) (*delta.Delta, error) {
+func (b *batch) seal(who *store.Identity, now delta.Time, payload delta.State) (*delta.Delta, error) {
 	if n := len(payload.Artifact); n > delta.MaxArtifact {
 		return nil, &LimitError{
 			What: "artifact", Size: uint64(n), Max: delta.MaxArtifact,
@@ -215,7 +230,7 @@ func (b *batch) seal(who *store.Identity, kind delta.Kind, now delta.Time, paylo
 		return nil, err
 	}
 	return delta.Seal(delta.Header{
-		Context: b.rec.ID, Kind: kind, Parents: b.rec.Heads,
+		Context: b.rec.ID, Kind: delta.KindState, Parents: b.rec.Heads,
 		Author: who.Public(), Incarnation: who.Incarnation, Seq: who.Seq + 1, Time: now,
 	}, form, b.epochKey, nil, who.PrivateKey(), nil)
 }
@@ -267,7 +282,7 @@ func (b *batch) localWrites(in input, applied, called *vm.Outcome) ([]vm.Write, 
 			out = append(out, vm.Write{Key: w.Key, Old: old, HadOld: true, Delete: true})
 		}
 	}
-	if called == nil || in.module.Imports("private_storage_write") {
+	if called == nil || hasPrivateStorage(in.module) {
 		return out, nil
 	}
 	for _, w := range called.Writes {

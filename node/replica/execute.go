@@ -115,7 +115,7 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	in := input{method: req.Method, args: req.Input, depth: req.depth()}
+	in := req.input()
 	var who members
 	for _, identity := range owned {
 		who = append(who, identity.Public())
@@ -186,8 +186,10 @@ func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	defer release()
+	in := req.input()
+	in.module, in.who = module, who
 	begun := time.Now()
-	res, err := b.call(ctx, input{module: module, who: who, method: req.Method, args: req.Input, depth: req.depth()})
+	res, err := b.call(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +202,13 @@ func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
 	return res, nil
 }
 
-func (r Request) depth() uint8 {
-	if r.from == nil {
-		return 0
+// input is the call that a request asks for; module and who are still open.
+func (r Request) input() input {
+	in := input{method: r.Method, args: r.Input}
+	if r.from != nil {
+		in.depth, in.origin = r.from.Depth, &r.from.Source
 	}
-	return r.from.Depth
+	return in
 }
 
 // module lends a context's application.
@@ -226,7 +230,7 @@ type sight struct {
 // vmCall describes a call, as its author runs it, to the virtual machine.
 func (s *Set) vmCall(in input, see sight, now delta.Time) vm.Call {
 	state := see.replicated
-	if !in.module.Imports("private_storage_write") {
+	if !hasPrivateStorage(in.module) {
 		state = layered{replicated: see.replicated, local: see.local}
 	}
 	return vm.Call{
@@ -234,8 +238,16 @@ func (s *Set) vmCall(in input, see sight, now delta.Time) vm.Call {
 		Context: see.context, Executor: in.who.Public(), Time: uint64(now),
 		State: state, Private: see.private,
 		Blobs: blobs{store: s.deps.Blobs}, Members: see.members,
-		Aliases: aliases{store: s.deps.Store, scope: see.context},
+		Aliases:     aliases{store: s.deps.Store, scope: see.context},
+		XCallOrigin: in.origin,
 	}
+}
+
+// hasPrivateStorage tells the applications that keep private data in storage of
+// its own from older ones, whose private data are node-local keys (R6).
+func hasPrivateStorage(module *vm.Module) bool {
+	return module.Imports("private_storage_read") || module.Imports("private_storage_write") ||
+		module.Imports("private_storage_remove")
 }
 
 func (b *batch) sight() sight {

@@ -38,14 +38,11 @@ type blobs struct{ store *blobkit.Store }
 
 // Create implements vm.Blobs.
 func (b blobs) Create(ctx context.Context) (vm.BlobWriter, error) {
-	r, w := io.Pipe()
-	put := &blobPut{w: w, done: make(chan struct{})}
-	go func() {
-		defer close(put.done)
-		put.info, put.err = b.store.Put(ctx, r, blobkit.PutOptions{})
-		_ = r.CloseWithError(put.err) // a writer that goes on must not block
-	}()
-	return put, nil
+	w, err := b.store.Create(blobkit.PutOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return blobPut{Writer: w, commit: func() (blobkit.Info, error) { return w.Commit(ctx) }}, nil
 }
 
 // Open implements vm.Blobs.
@@ -70,30 +67,14 @@ func (b blobs) Announce(_ context.Context, id [32]byte, _ ident.ContextID) error
 	return err
 }
 
-// blobPut is one blob that a guest writes. The goroutine behind it ends with
-// Commit or Abort, one of which the virtual machine always calls.
+// blobPut is one blob that a guest writes.
 type blobPut struct {
-	w    *io.PipeWriter
-	done chan struct{}
-	info blobkit.Info
-	err  error
+	*blobkit.Writer
+	commit func() (blobkit.Info, error)
 }
-
-// errAbandoned ends a put whose guest did not finish it.
-var errAbandoned = errors.New("blob was not closed")
-
-// Write implements io.Writer.
-func (p *blobPut) Write(b []byte) (int, error) { return p.w.Write(b) }
 
 // Commit implements vm.BlobWriter.
-func (p *blobPut) Commit() ([32]byte, error) {
-	_ = p.w.Close()
-	<-p.done
-	return p.info.ID, p.err
-}
-
-// Abort implements vm.BlobWriter.
-func (p *blobPut) Abort() {
-	_ = p.w.CloseWithError(errAbandoned)
-	<-p.done
+func (p blobPut) Commit() ([32]byte, error) {
+	info, err := p.commit()
+	return info.ID, err
 }

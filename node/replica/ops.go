@@ -17,7 +17,7 @@ var errNoMembership = errors.New("members are admitted by invitation, not by an 
 func (s *Set) runOps(ctx context.Context, source ident.ContextID, ops []vm.ContextOp) {
 	for _, op := range ops {
 		if err := s.runOp(ctx, source, op); err != nil {
-			s.deps.Log.Warn().Err(err).Stringer("context", source).Stringer("operation", op.Kind).
+			s.deps.Log.Warn().Err(err).Stringer("context", source).Uint8("operation", uint8(op.Kind)).
 				Msg("an application's request failed")
 		}
 	}
@@ -25,13 +25,13 @@ func (s *Set) runOps(ctx context.Context, source ident.ContextID, ops []vm.Conte
 
 func (s *Set) runOp(ctx context.Context, source ident.ContextID, op vm.ContextOp) error {
 	switch op.Kind {
-	case vm.OpCreate:
-		made, err := s.Create(ctx, CreateRequest{App: op.App, Params: op.InitArgs})
+	case vm.ContextCreate:
+		made, err := s.Create(ctx, CreateRequest{App: op.App, Params: op.Params})
 		if err != nil || op.Alias == "" {
 			return err
 		}
 		return s.deps.Store.SetAlias(ctx, store.AliasContext, source, op.Alias, [32]byte(made.Context))
-	case vm.OpDelete:
+	case vm.ContextDelete:
 		if op.Context != source {
 			return errors.New("only the current context can be deleted")
 		}

@@ -1,0 +1,166 @@
+package replica_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"mero/blobkit"
+	"mero/node/apps"
+	"mero/node/delta"
+	"mero/node/events"
+	"mero/node/ident"
+	"mero/node/replica"
+	"mero/node/store"
+	"mero/node/vm"
+	"mero/node/vm/apptest"
+)
+
+// home is a directory with everything a replica needs, opened over it.
+type home struct {
+	t       *testing.T
+	dir     string
+	wall    func() time.Time
+	store   *store.Store
+	blobs   *blobkit.Store
+	engine  *vm.Engine
+	apps    *apps.Library
+	bus     *events.Bus
+	set     *replica.Set
+	commits []delta.ID
+}
+
+func newHome(t *testing.T) *home {
+	t.Helper()
+	h := &home{t: t, dir: t.TempDir(), wall: time.Now}
+	h.open()
+	t.Cleanup(h.close)
+	return h
+}
+
+func (h *home) open() {
+	h.t.Helper()
+	reg, log := prometheus.NewRegistry(), zerolog.Nop()
+	var err error
+	h.store, err = store.Open(filepath.Join(h.dir, "db"), store.DefaultConfig(), store.Deps{Log: log, Metrics: reg})
+	must(h.t, err)
+	h.blobs, err = blobkit.Open(filepath.Join(h.dir, "blobs"), blobkit.Deps{Log: log, Metrics: reg}, blobkit.DefaultConfig())
+	must(h.t, err)
+	h.engine, err = vm.New(vm.DefaultConfig(), vm.Deps{CacheDir: cacheDir(h.t), Log: log, Metrics: reg})
+	must(h.t, err)
+	h.apps = apps.New(apps.Deps{Store: h.store, Engine: h.engine, Blobs: h.blobs, Log: log})
+	h.bus = events.New(events.DefaultQueue, reg)
+	h.set = replica.NewSet(replica.Deps{
+		Store: h.store, Apps: h.apps, Blobs: h.blobs, Events: h.bus, Log: log, Metrics: reg,
+		Wall:     func() time.Time { return h.wall() },
+		OnCommit: func(d *delta.Delta) { h.commits = append(h.commits, d.ID()) },
+	})
+}
+
+func (h *home) close() {
+	h.apps.Close()
+	must(h.t, h.engine.Close())
+	must(h.t, h.blobs.Close())
+	must(h.t, h.store.Close())
+}
+
+// reopen closes everything and opens it again, as a restart does.
+func (h *home) reopen() {
+	h.t.Helper()
+	h.close()
+	h.open()
+}
+
+// install builds and installs a test application.
+func (h *home) install(name string) ident.AppID {
+	h.t.Helper()
+	app, err := h.apps.Install(h.t.Context(), bytes.NewReader(apptest.Build(h.t, name)), apps.Source{URL: "file:///" + name + ".wasm"})
+	must(h.t, err)
+	return app.ID
+}
+
+// create makes a context of a test application.
+func (h *home) create(name, params string) replica.Created {
+	h.t.Helper()
+	made, err := h.set.Create(h.t.Context(), replica.CreateRequest{App: h.install(name), Params: []byte(params)})
+	must(h.t, err)
+	return made
+}
+
+// call runs a method with a value as its JSON arguments.
+func (h *home) call(c replica.Created, method string, args any) (*replica.Result, error) {
+	h.t.Helper()
+	return h.set.Execute(h.t.Context(), replica.Request{
+		Context: c.Context, Method: method, Input: encode(h.t, args), Executor: c.Member,
+	})
+}
+
+// ok is call, and the call must succeed.
+func (h *home) ok(c replica.Created, method string, args any) *replica.Result {
+	h.t.Helper()
+	res, err := h.call(c, method, args)
+	must(h.t, err)
+	return res
+}
+
+// info is the context's record.
+func (h *home) info(c replica.Created) replica.Info {
+	h.t.Helper()
+	info, err := h.set.Get(c.Context)
+	must(h.t, err)
+	return info
+}
+
+func encode(t *testing.T, args any) []byte {
+	t.Helper()
+	if args == nil {
+		return nil
+	}
+	doc, err := json.Marshal(args)
+	must(t, err)
+	return doc
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type kv struct {
+	Key   string `json:"key"`
+	Value string `json:"value,omitempty"`
+}
+
+func withCancel(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithCancel(t.Context())
+}
+
+// compiled is where test runs share compiled modules: compiling the large Go
+// guests is most of what these tests would do otherwise.
+var compiled = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "mero-replica-test") })
+
+func cacheDir(t *testing.T) string {
+	t.Helper()
+	dir, err := compiled()
+	must(t, err)
+	return dir
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := compiled(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
