@@ -72,8 +72,10 @@ func (s *Store) submit(b *batch) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, other := range taken {
-		other.done, other.err = true, err
-		close(other.wake)
+		if other != b { // whose channel may be closed already, since it was told to lead
+			other.done, other.err = true, err
+			close(other.wake)
+		}
 	}
 	if len(c.queue) > 0 {
 		close(c.queue[0].wake) // it is not done, so it leads

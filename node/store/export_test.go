@@ -1,7 +1,12 @@
 package store
 
 import (
+	"bytes"
+	"context"
+
 	"github.com/dgraph-io/badger/v4"
+
+	"mero/node/ident"
 )
 
 // SetFault makes f decide, before every transaction, whether the process dies.
@@ -71,3 +76,18 @@ const (
 // AppendText and CutText are the escaped form of names and keys.
 func AppendText(b, text []byte) []byte                { return appendText(b, text) }
 func CutText(b []byte) (text, rest []byte, err error) { return cutText(b) }
+
+// Tidy is one round of what Run does.
+func (s *Store) Tidy(ctx context.Context) error { return s.tidyAll(ctx) }
+
+// RecordsWith counts the records whose key contains an id.
+func (s *Store) RecordsWith(id ident.ContextID) (int, error) {
+	n := 0
+	keys, err := s.keys(nil)
+	for _, key := range keys {
+		if bytes.Contains(key, id[:]) {
+			n++
+		}
+	}
+	return n, err
+}
