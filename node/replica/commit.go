@@ -18,7 +18,7 @@ func (s *Set) commit(b *batch) error {
 	b.step.State = b.state.changes()
 	b.step.Local = b.local.changes()
 	b.step.Private = b.private.changes()
-	if len(b.deltas) > 0 {
+	if len(b.deltas)+len(b.step.State)+len(b.step.Local)+len(b.step.Private) > 0 {
 		b.step.Context = &b.rec
 	}
 	for _, who := range b.writers {

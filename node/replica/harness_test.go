@@ -26,7 +26,7 @@ import (
 
 // home is a directory with everything a replica needs, opened over it.
 type home struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	wall    func() time.Time
 	store   *store.Store
@@ -38,7 +38,7 @@ type home struct {
 	commits []delta.ID
 }
 
-func newHome(t *testing.T) *home {
+func newHome(t testing.TB) *home {
 	t.Helper()
 	h := &home{t: t, dir: t.TempDir(), wall: time.Now}
 	h.open()
@@ -95,6 +95,16 @@ func (h *home) create(name, params string) replica.Created {
 	return made
 }
 
+// createFile makes a context of an application in a file.
+func (h *home) createFile(path, params string) replica.Created {
+	h.t.Helper()
+	app, err := h.apps.InstallFile(h.t.Context(), path, apps.Source{})
+	must(h.t, err)
+	made, err := h.set.Create(h.t.Context(), replica.CreateRequest{App: app.ID, Params: []byte(params)})
+	must(h.t, err)
+	return made
+}
+
 // call runs a method with a value as its JSON arguments.
 func (h *home) call(c replica.Created, method string, args any) (*replica.Result, error) {
 	h.t.Helper()
@@ -119,7 +129,7 @@ func (h *home) info(c replica.Created) replica.Info {
 	return info
 }
 
-func encode(t *testing.T, args any) []byte {
+func encode(t testing.TB, args any) []byte {
 	t.Helper()
 	if args == nil {
 		return nil
@@ -150,7 +160,7 @@ func withCancel(t *testing.T) (context.Context, context.CancelFunc) {
 // guests is most of what these tests would do otherwise.
 var compiled = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "mero-replica-test") })
 
-func cacheDir(t *testing.T) string {
+func cacheDir(t testing.TB) string {
 	t.Helper()
 	dir, err := compiled()
 	must(t, err)
