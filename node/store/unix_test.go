@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"syscall"
@@ -15,3 +16,5 @@ func blocks(fi fs.FileInfo) int64 {
 	}
 	return fi.Size()
 }
+
+func bg() context.Context { return context.Background() }

@@ -1,0 +1,151 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"mero/node/store"
+)
+
+// TestGroupCommit has many writers share transactions, with wrong and large steps
+// among them, and loses nothing.
+func TestGroupCommit(t *testing.T) {
+	const writers, steps = 16, 40
+	s := newStore(t)
+	replicas := make([]*replica, writers)
+	for i := range replicas {
+		replicas[i] = newReplica(t, s, uint64(i))
+	}
+	before := s.Transaction()
+	var wg sync.WaitGroup
+	var refused atomic.Int64
+	for i, r := range replicas {
+		wg.Go(func() {
+			for n := range steps {
+				size := 500
+				if i == 0 && n%10 == 5 {
+					size = 1500 << 10
+				}
+				st := r.step(100, r.set(fmt.Sprint("k", n%5), pattern(size, uint64(n))))
+				if err := s.Commit(t.Context(), st); err != nil {
+					t.Errorf("writer %d: %v", i, err)
+					return
+				}
+				r.done(st)
+				bad := r.step(10, store.Change{Key: []byte("k0"), HadOld: false, New: []byte("x"), HasNew: true})
+				r.n--
+				if err := s.Commit(t.Context(), bad); !errors.Is(err, store.ErrStale) {
+					t.Errorf("writer %d: got %v, want ErrStale", i, err)
+					return
+				}
+				refused.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range replicas {
+		r.check(t, s)
+	}
+	transactions := s.Transaction() - before
+	t.Logf("%d steps in %d transactions, %d refused", writers*steps, transactions, refused.Load())
+	if transactions >= writers*steps {
+		t.Errorf("%d transactions for %d steps: nothing was shared", transactions, writers*steps)
+	}
+}
+
+// TestBatchKeepsToItsLimit lets more wait than one transaction holds.
+func TestBatchKeepsToItsLimit(t *testing.T) {
+	s := newStore(t)
+	const writers = 12
+	replicas := make([]*replica, writers)
+	for i := range replicas {
+		replicas[i] = newReplica(t, s, uint64(i))
+	}
+	hold, entered := make(chan struct{}), make(chan struct{}, 100)
+	s.SetFault(func() error { entered <- struct{}{}; <-hold; return nil })
+	var wg sync.WaitGroup
+	for i, r := range replicas {
+		wg.Go(func() {
+			st := r.step(100, r.set("k", pattern(300<<10, uint64(i))))
+			if err := s.Commit(t.Context(), st); err != nil {
+				t.Error(err)
+				return
+			}
+			r.done(st)
+		})
+	}
+	<-entered
+	before := s.Transaction()
+	close(hold)
+	wg.Wait()
+	for _, r := range replicas {
+		r.check(t, s)
+	}
+	if n := s.Transaction() - before; n < writers/4 {
+		t.Errorf("%d transactions for %d steps of 300 KiB", n, writers)
+	}
+}
+
+func TestSameContextOneAfterTheOther(t *testing.T) {
+	s := newStore(t)
+	r := newReplica(t, s, 1)
+	var wg sync.WaitGroup
+	var won atomic.Int64
+	for range 8 {
+		wg.Go(func() {
+			rec := r.rec
+			err := s.Commit(t.Context(), &store.Step{Context: &rec})
+			if err == nil {
+				won.Add(1)
+			} else if !errors.Is(err, store.ErrStale) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d steps were made from one state", won.Load())
+	}
+}
+
+func TestCloseWaitsAndRefuses(t *testing.T) {
+	s := newStore(t)
+	r := newReplica(t, s, 1)
+	v, err := s.View(r.id)
+	must(t, err)
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	for s.Writable() == nil { // until Close was entered
+	}
+	if _, _, err := v.Get([]byte("k")); err != nil {
+		t.Errorf("a view that was open: %v", err)
+	}
+	if _, err := s.View(r.id); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("View: got %v, want ErrClosed", err)
+	}
+	if err := s.Commit(t.Context(), r.step(1)); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Commit: got %v, want ErrClosed", err)
+	}
+	if _, err := s.Apps(); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Apps: got %v, want ErrClosed", err)
+	}
+	select {
+	case err := <-closed:
+		t.Fatalf("closed under a view: %v", err)
+	default:
+	}
+	v.Close()
+	must(t, <-closed)
+	must(t, s.Close())
+}
+
+func TestLocked(t *testing.T) {
+	dir := t.TempDir() + "/db"
+	open(t, dir, noSync())
+	if _, err := store.Open(dir, noSync(), quiet()); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("got %v, want ErrLocked", err)
+	}
+}

@@ -1,0 +1,198 @@
+package store_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"mero/node/store"
+)
+
+// kills is how often TestKill kills (F1 at the level of the store).
+const kills = 15
+
+const (
+	childDir     = "MERO_STORE_TEST_DIR"
+	childWriters = 4
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		if err := writeForEver(dir, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// childStep is step n of a context: all of it follows from n. Every seventh is
+// large, so that kills meet overlays too.
+func childStep(rec *store.Context, n uint64) *store.Step {
+	size := 3000
+	if n%7 == 0 {
+		size = 2 << 20
+	}
+	old := func(key string, size int, m uint64) store.Change {
+		return store.Change{
+			Key: []byte(key), Old: pattern(size, m-1), HadOld: m > 1, New: pattern(size, m), HasNew: true,
+		}
+	}
+	big := old("big", 2<<20, n/7)
+	big.HadOld = n/7 > 1
+	st := &store.Step{Context: rec, State: []store.Change{old("n", 3000, n), old("m", 9000, n)}}
+	if size == 2<<20 {
+		st.State = append(st.State, big)
+	}
+	return st
+}
+
+// writeForEver commits steps in several contexts and prints what was acknowledged.
+func writeForEver(dir string, out io.Writer) error {
+	s, err := store.Open(dir, store.DefaultConfig(), store.Deps{Log: zerolog.New(os.Stderr).Level(zerolog.WarnLevel)})
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	say := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(out, format+"\n", args...)
+	}
+	errs := make(chan error, childWriters)
+	for w := range uint64(childWriters) {
+		go func() { errs <- writeContext(s, w, say) }()
+	}
+	say("ready")
+	return <-errs
+}
+
+func writeContext(s *store.Store, w uint64, say func(string, ...any)) error {
+	rec := store.Context{ID: contextID(w)}
+	v, err := s.View(rec.ID)
+	switch {
+	case err == nil:
+		rec = v.Context()
+		v.Close()
+	case errors.Is(err, store.ErrNotFound):
+		if err := s.Commit(bg(), &store.Step{Context: &rec, Create: true}); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	for {
+		n := rec.Step
+		st := childStep(&rec, n)
+		if err := s.Commit(bg(), st); err != nil {
+			return err
+		}
+		say("%d %d", w, rec.Step)
+	}
+}
+
+// TestKill kills a writing process at random instants and looks for acknowledged
+// steps and for halves of steps.
+func TestKill(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	acked := make(map[uint64]uint64)
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	total, slowest := 0, time.Duration(0)
+	for range kills {
+		total += killOnce(t, dir, acked, time.Duration(50+rng.IntN(500))*time.Millisecond)
+		begun := time.Now()
+		s := open(t, dir, store.DefaultConfig())
+		slowest = max(slowest, time.Since(begun))
+		for w := range uint64(childWriters) {
+			checkKilled(t, s, w, acked)
+		}
+		must(t, s.Tidy(t.Context()))
+		for w := range uint64(childWriters) {
+			checkKilled(t, s, w, acked)
+		}
+		// Half of the time the next process opens what a clean end left.
+		must(t, s.Close())
+	}
+	t.Logf("%d kills, %d acknowledged steps, slowest reopen %v", kills, total, slowest)
+	if total < kills*10 {
+		t.Errorf("only %d steps: the kills met an idle process", total)
+	}
+	if slowest > time.Second {
+		t.Errorf("reopening took %v", slowest)
+	}
+}
+
+// killOnce runs a child until it is killed and notes what it acknowledged.
+func killOnce(t *testing.T, dir string, acked map[uint64]uint64, after time.Duration) int {
+	t.Helper()
+	cmd := exec.Command(os.Args[0]) //nolint:gosec // ourselves
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != "ready" {
+		_ = cmd.Process.Kill()
+		t.Fatalf("child says %q: %v", lines.Text(), cmd.Wait())
+	}
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	steps := 0
+	for lines.Scan() {
+		w, n, ok := strings.Cut(lines.Text(), " ")
+		context, err1 := strconv.ParseUint(w, 10, 64)
+		step, err2 := strconv.ParseUint(n, 10, 64)
+		if !ok || err1 != nil || err2 != nil {
+			continue // a line that the kill cut
+		}
+		acked[context] = step
+		steps++
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Exited() {
+		t.Fatalf("child ended by itself: %v", err)
+	}
+	return steps
+}
+
+// checkKilled compares a context with what its number of steps determines.
+func checkKilled(t *testing.T, s *store.Store, w uint64, acked map[uint64]uint64) {
+	t.Helper()
+	v, err := s.View(contextID(w))
+	if errors.Is(err, store.ErrNotFound) && acked[w] == 0 {
+		return
+	}
+	must(t, err)
+	defer v.Close()
+	n := v.Context().Step
+	if n < acked[w] || n > acked[w]+1 {
+		t.Fatalf("context %d: step %d, acknowledged %d", w, n, acked[w])
+	}
+	acked[w] = n
+	r := &replica{id: contextID(w), rec: v.Context(), state: make(map[string][]byte)}
+	if n > 1 {
+		r.state["n"], r.state["m"] = pattern(3000, n-1), pattern(9000, n-1)
+	}
+	if big := (n - 1) / 7; n > 0 && big > 0 {
+		r.state["big"] = pattern(2<<20, big)
+	}
+	if err := r.diff(s); err != nil {
+		t.Fatalf("context %d at step %d: %v", w, n, err)
+	}
+}
