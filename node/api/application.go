@@ -31,15 +31,15 @@ type ApplicationBlob struct {
 	Compiled blobkit.ID `json:"compiled"`
 }
 
-// InstallURLRequest is the body of POST /install-application.
+// InstallURLRequest is the body of POST /install-application. The package and
+// version that clients of the reference send are ignored for a plain module
+// (http-api 4.3).
 type InstallURLRequest struct {
 	URL string `json:"url"`
 	// Hash, when given, is the SHA-256 that the code must have.
 	Hash *Hash `json:"hash,omitempty"`
 	// Metadata is required, perhaps empty.
-	Metadata Bytes  `json:"metadata"`
-	Package  string `json:"package,omitempty"`
-	Version  string `json:"version,omitempty"`
+	Metadata Bytes `json:"metadata"`
 }
 
 // InstallPathRequest is the body of POST /install-dev-application.
@@ -47,9 +47,7 @@ type InstallPathRequest struct {
 	// Path is on the node's disk.
 	Path string `json:"path"`
 	// Metadata is required, perhaps empty.
-	Metadata Bytes  `json:"metadata"`
-	Package  string `json:"package,omitempty"`
-	Version  string `json:"version,omitempty"`
+	Metadata Bytes `json:"metadata"`
 }
 
 // UploadOptions go with the code that PUT /x/applications carries as its body;
