@@ -87,7 +87,7 @@ func (c Config) listen() ([]ma.Multiaddr, error) {
 		if err != nil {
 			return nil, fmt.Errorf("network.listen: %q is no multiaddress: %w", text, err)
 		}
-		if transportOf(addr) == "" || !isIP(addr) || len(addr) > 3 {
+		if !canListen(addr) {
 			return nil, fmt.Errorf("network.listen: %q is neither /ip4 or /ip6 with /tcp/PORT nor with /udp/PORT/quic-v1", text)
 		}
 		addrs = append(addrs, addr)
@@ -134,7 +134,18 @@ func transportOf(addr ma.Multiaddr) string {
 	return last
 }
 
-// isIP reports whether an address begins with an IP address.
-func isIP(addr ma.Multiaddr) bool {
-	return len(addr) > 0 && (addr[0].Protocol().Code == ma.P_IP4 || addr[0].Protocol().Code == ma.P_IP6)
+// canListen reports whether an address is an IP address and a port of TCP or QUIC,
+// and nothing else.
+func canListen(addr ma.Multiaddr) bool {
+	if len(addr) < 2 || addr[0].Protocol().Code != ma.P_IP4 && addr[0].Protocol().Code != ma.P_IP6 {
+		return false
+	}
+	switch addr[1].Protocol().Code {
+	case ma.P_TCP:
+		return len(addr) == 2
+	case ma.P_UDP:
+		return len(addr) == 3 && addr[2].Protocol().Code == ma.P_QUIC_V1
+	default:
+		return false
+	}
 }

@@ -1,0 +1,5 @@
+//go:build !mdns
+
+package netkit_test
+
+const hasMDNS = false

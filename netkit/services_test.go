@@ -1,0 +1,192 @@
+package netkit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+
+	"mero/netkit"
+)
+
+const kademlia protocol.ID = "/mero/kad/1.0.0"
+
+func serves(n *netkit.Net, id protocol.ID) bool {
+	return slices.Contains(n.Host().Mux().Protocols(), id)
+}
+
+func TestNodeType(t *testing.T) {
+	cfg := local()
+	ordinary, _ := start(t, cfg, deps(t))
+	cfg.NodeType = netkit.TypeCoordinator
+	coordinator, _ := start(t, cfg, deps(t))
+
+	// A peer that learns that it can not be reached stops serving Kademlia; a
+	// coordinator does not ask.
+	for _, n := range []*netkit.Net{ordinary, coordinator} {
+		if !serves(n, kademlia) {
+			t.Error("a new node does not serve Kademlia")
+		}
+		emitter, err := n.Host().EventBus().Emitter(new(event.EvtLocalReachabilityChanged))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer emitter.Close()
+		if n == coordinator {
+			// libp2p's relay ends when it hears this, so it is asked before.
+			relays(t, n, true)
+		} else {
+			relays(t, n, false)
+		}
+		if err := emitter.Emit(event.EvtLocalReachabilityChanged{Reachability: network.ReachabilityPrivate}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the peer has stopped serving", func() bool { return !serves(ordinary, kademlia) })
+	if !serves(coordinator, kademlia) {
+		t.Error("the coordinator has stopped serving")
+	}
+}
+
+// relays asks a node for a relay reservation.
+func relays(t *testing.T, n *netkit.Net, want bool) {
+	t.Helper()
+	if want {
+		await(t, "the relay service is up", func() bool { return serves(n, "/libp2p/circuit/relay/0.2.0/hop") })
+	}
+	h := dialer(t)
+	_, err := client.Reserve(t.Context(), h, infoOf(t, n))
+	if want != (err == nil) {
+		t.Errorf("relay reservation: %v, want success: %v", err, want)
+	}
+}
+
+// TestKademlia: three nodes that know only a coordinator find each other.
+func TestKademlia(t *testing.T) {
+	cfg := local()
+	cfg.NodeType = netkit.TypeCoordinator
+	hub, _ := start(t, cfg, deps(t))
+	cfg = local()
+	cfg.EntryPoints = hub.Addrs()
+	a, _ := start(t, cfg, deps(t))
+	b, _ := start(t, cfg, deps(t))
+	await(t, "the tables are filled", func() bool {
+		return hub.DHT().RoutingTable().Size() == 2 && a.DHT().RoutingTable().Size() > 0 && b.DHT().RoutingTable().Size() > 0
+	})
+	id := infoOf(t, b).ID
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	// Not to be answered from what a's host knows: that is nothing yet.
+	if connected(a, b) {
+		t.Fatal("they are connected already")
+	}
+	found, err := a.DHT().FindPeer(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Host().Connect(ctx, peer.AddrInfo{ID: id, Addrs: found.Addrs}); err != nil {
+		t.Errorf("connect to what was found, %v: %v", found.Addrs, err)
+	}
+}
+
+// TestGossip publishes the moment the other's subscription is known.
+func TestGossip(t *testing.T) {
+	a, _ := start(t, local(), deps(t))
+	cfg := local()
+	cfg.EntryPoints = a.Addrs()
+	b, _ := start(t, cfg, deps(t))
+	join := func(n *netkit.Net) (*pubsub.Topic, *pubsub.Subscription) {
+		topic, err := n.Gossip().Join("topic")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, err := topic.Subscribe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return topic, sub
+	}
+	_, subA := join(a)
+	topicB, _ := join(b)
+	await(t, "b knows of a's subscription", func() bool { return len(topicB.ListPeers()) == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	big := bytes.Repeat([]byte{7}, netkit.MaxGossip-100)
+	for _, data := range [][]byte{[]byte("at once"), big} {
+		if err := topicB.Publish(ctx, data); err != nil {
+			t.Fatal(err)
+		}
+		m, err := subA.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(m.GetData(), data) {
+			t.Errorf("got %d bytes, want %d", len(m.GetData()), len(data))
+		}
+		if m.From != nil || m.Signature != nil || m.Seqno != nil || m.Key != nil {
+			t.Errorf("the router signs: %.40q %x %x", m.From, m.Signature, m.Seqno)
+		}
+		if m.ID != netkit.MessageID(m.Message) {
+			t.Errorf("id is %x, want %x", m.ID, netkit.MessageID(m.Message))
+		}
+	}
+	// What is over the limit is not sent; what comes after it is.
+	for _, data := range [][]byte{make([]byte, netkit.MaxGossip+1), []byte("after")} {
+		if err := topicB.Publish(ctx, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := subA.Next(ctx); err != nil || string(m.GetData()) != "after" {
+		t.Errorf("after a message over the limit: %d bytes, %v", len(m.GetData()), err)
+	}
+}
+
+// TestMessageID: what differs in topic or content has another id; nothing else
+// counts.
+func TestMessageID(t *testing.T) {
+	message := func(topic, data, from string) string {
+		return netkit.MessageID(&pb.Message{Topic: &topic, Data: []byte(data), From: []byte(from)})
+	}
+	if message("t", "d", "x") != message("t", "d", "y") {
+		t.Error("the sender changes the id")
+	}
+	seen := map[string]bool{}
+	for _, m := range [][2]string{{"t", "d"}, {"t", "e"}, {"u", "d"}, {"td", ""}, {"", "td"}} {
+		seen[message(m[0], m[1], "")] = true
+	}
+	if len(seen) != 5 {
+		t.Errorf("%d ids for five messages", len(seen))
+	}
+}
+
+func TestMDNSBuild(t *testing.T) {
+	cfg := local()
+	cfg.MDNS = true
+	n, err := netkit.New(cfg, deps(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = n.Run(ctx)
+	if hasMDNS {
+		if err != nil {
+			t.Errorf("run: %v", err)
+		}
+		return
+	}
+	if err == nil || !strings.Contains(err.Error(), "network.mdns") || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("run without mDNS: %v, want an error that names the key", err)
+	}
+}
