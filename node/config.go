@@ -1,24 +1,39 @@
 package node
 
 import (
+	"fmt"
+	"strings"
+
 	"mero/blobkit"
+	"mero/netkit"
 	"mero/node/auth"
+	"mero/node/server"
+	"mero/node/store"
+	"mero/node/vm"
 )
 
 // Config is the configuration of a node: one struct per package, each a section
 // of config.toml.
 type Config struct {
-	Auth  auth.Config    `koanf:"auth"`
-	Blobs blobkit.Config `koanf:"blobs"`
-	Log   LogConfig      `koanf:"log"`
+	Network netkit.Config  `koanf:"network"`
+	Storage store.Config   `koanf:"storage"`
+	Runtime vm.Config      `koanf:"runtime"`
+	Server  server.Config  `koanf:"server"`
+	Auth    auth.Config    `koanf:"auth"`
+	Blobs   blobkit.Config `koanf:"blobs"`
+	Log     LogConfig      `koanf:"log"`
 }
 
 // DefaultConfig is what a node uses when nothing is configured.
 func DefaultConfig() Config {
 	return Config{
-		Auth:  auth.DefaultConfig(),
-		Blobs: blobkit.DefaultConfig(),
-		Log:   DefaultLogConfig(),
+		Network: netkit.DefaultConfig(),
+		Storage: store.DefaultConfig(),
+		Runtime: vm.DefaultConfig(),
+		Server:  server.DefaultConfig(),
+		Auth:    auth.DefaultConfig(),
+		Blobs:   blobkit.DefaultConfig(),
+		Log:     DefaultLogConfig(),
 	}
 }
 
@@ -26,11 +41,14 @@ func DefaultConfig() Config {
 // its key.
 func (c Config) Validate() error {
 	for _, section := range []interface{ Validate() error }{
-		c.Auth, c.Blobs, c.Log,
+		c.Network, c.Storage, c.Runtime, c.Server, c.Auth, c.Blobs, c.Log,
 	} {
 		if err := section.Validate(); err != nil {
 			return err
 		}
+	}
+	if c.Auth.Mode == auth.ModeNone && !c.Server.Loopback() {
+		return fmt.Errorf("auth.mode: none is for loopback only, and server.listen is %s", strings.Join(c.Server.Listen, ", "))
 	}
 	return nil
 }

@@ -255,6 +255,11 @@ func (e *Effective) blame(err error) error {
 	return &ConfigError{Key: name, Value: FormatValue(value), Source: source, Reason: reason}
 }
 
+// UnknownKey is the error for a key that there is none of.
+func UnknownKey(name string) error {
+	return unknownKey(name, Source{Kind: SourceArgument, Where: name})
+}
+
 func unknownKey(name string, source Source) error {
 	var names []string
 	for _, key := range Keys() {

@@ -30,4 +30,3 @@ import (
 	_ "golang.org/x/term"
 )
 
-func main() {}

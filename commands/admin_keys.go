@@ -1,0 +1,156 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"mero/node"
+	"mero/node/api"
+	"mero/node/auth"
+)
+
+// keyDoc is the key behind a token in json mode.
+type keyDoc struct {
+	KeyID     string     `json:"keyId"`
+	Name      string     `json:"name"`
+	Scopes    []string   `json:"scopes"`
+	CreatedAt time.Time  `json:"createdAt"`
+	ExpiresAt time.Time  `json:"expiresAt"`
+	RevokedAt *time.Time `json:"revokedAt,omitempty"`
+}
+
+func newKeyDoc(k auth.Key) keyDoc {
+	doc := keyDoc{KeyID: k.ID, Name: k.Name, Scopes: k.Scopes, CreatedAt: k.Created, ExpiresAt: k.Expires}
+	if !k.Revoked.IsZero() {
+		doc.RevokedAt = &k.Revoked
+	}
+	return doc
+}
+
+func (k keyDoc) state() string {
+	switch {
+	case k.RevokedAt != nil:
+		return "revoked"
+	case time.Now().After(k.ExpiresAt):
+		return "expired"
+	}
+	return "good"
+}
+
+func adminKeys() *verb {
+	return &verb{
+		name: "keys", max: 0, summary: "list the keys behind all tokens",
+		long:    "Works on a running node, and on the home of one that is stopped.",
+		example: "mero admin keys",
+		run: func(ctx context.Context, e *env) error {
+			var docs []keyDoc
+			err := e.tokens(ctx,
+				func(client *api.Client) error {
+					keys, err := client.Tokens(ctx)
+					for _, k := range keys {
+						docs = append(docs, keyDoc(k))
+					}
+					return err
+				},
+				func(issuer *auth.Issuer) error {
+					keys, err := issuer.Keys()
+					for _, k := range keys {
+						docs = append(docs, newKeyDoc(k))
+					}
+					return err
+				})
+			if err != nil {
+				return err
+			}
+			return list(e, docs, []string{"KEY", "NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"}, func(k keyDoc) []string {
+				return []string{k.KeyID, k.Name, strings.Join(k.Scopes, " "), timeText(k.CreatedAt), timeText(k.ExpiresAt), k.state()}
+			})
+		},
+	}
+}
+
+func adminRevoke() *verb {
+	return &verb{
+		name: "revoke", args: "KEY…", min: 1, max: -1, summary: "end the tokens of keys, now and for good",
+		long:    "KEY is an id that mero admin keys shows. Works on a running node, and on the home of\none that is stopped.",
+		example: "mero admin revoke 0f3c2b1a99d84e6f8a7b6c5d4e3f2a1b",
+		run: func(ctx context.Context, e *env) error {
+			ids, err := e.ids()
+			if err != nil {
+				return err
+			}
+			var docs []keyDoc
+			err = e.tokens(ctx,
+				func(client *api.Client) error {
+					for _, id := range ids {
+						k, err := client.RevokeToken(ctx, id)
+						if err != nil {
+							return err
+						}
+						docs = append(docs, keyDoc(k))
+					}
+					return nil
+				},
+				func(issuer *auth.Issuer) error {
+					for _, id := range ids {
+						k, err := issuer.Revoke(id)
+						if errors.Is(err, auth.ErrUnknownKey) {
+							return notFound("see mero admin keys", "there is no key %s", id)
+						}
+						if err != nil {
+							return err
+						}
+						docs = append(docs, newKeyDoc(k))
+					}
+					return nil
+				})
+			// What was revoked before one failed is said all the same.
+			for _, k := range docs {
+				if outErr := e.object(k, func(w io.Writer) { line(w, "revoked %s", k.KeyID) }); err == nil {
+					err = outErr
+				}
+			}
+			return err
+		},
+	}
+}
+
+// tokens works on the tokens of a running node through its API, and on those of
+// a stopped node's home in place.
+func (e *env) tokens(ctx context.Context, running func(*api.Client) error, stopped func(*auth.Issuer) error) error {
+	if _, locked := e.home.Running(); locked || e.apiURL != "" {
+		client, err := e.client()
+		if err != nil {
+			return err
+		}
+		return running(client)
+	}
+	return e.offline(ctx, func(cfg node.Config) error { return node.WithIssuer(ctx, e.home, cfg, stopped) })
+}
+
+// offline works in the home of a node that is stopped.
+func (e *env) offline(ctx context.Context, do func(node.Config) error) error {
+	if err := e.initialised(); err != nil {
+		return err
+	}
+	eff, err := node.LoadConfig(node.Sources{File: e.home.ConfigFile(), Environ: e.environ})
+	if err != nil {
+		return err
+	}
+	_ = ctx
+	return do(eff.Config)
+}
+
+func (e *env) initialised() error {
+	if e.home.Initialised() {
+		return nil
+	}
+	hint := "make it: mero node init"
+	if e.home.Name() != node.DefaultName {
+		hint += " --node " + e.home.Name()
+	}
+	return &failure{code: exitFailed, text: "there is no node in " + e.home.Dir(), hint: hint}
+}

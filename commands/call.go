@@ -1,0 +1,149 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"mero/node/api"
+)
+
+type outputDoc struct {
+	Output json.RawMessage `json:"output"`
+}
+
+// dryDoc is what a call would do.
+type dryDoc struct {
+	Output  json.RawMessage `json:"output"`
+	Changes []changeDoc     `json:"stateChanges"`
+	Events  []eventDoc      `json:"events"`
+	Logs    []string        `json:"logs"`
+}
+
+type changeDoc struct {
+	Key api.Bytes  `json:"key"`
+	Old *api.Bytes `json:"old"`
+	New *api.Bytes `json:"new"`
+}
+
+type eventDoc struct {
+	Kind    string    `json:"kind"`
+	Data    api.Bytes `json:"data"`
+	Handler *string   `json:"handler"`
+}
+
+func callMethod() *verb {
+	return &verb{
+		name: "call", args: "METHOD", min: 1, max: 1, summary: "call a method of a context's application",
+		long:    "Prints what the method returned, as JSON. With --dry-run nothing is committed, and\nwhat would have changed is printed too.",
+		example: `mero call set --context notes --args '{"key":"a","value":"1"}'`,
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "`CONTEXT` to call"},
+			&cli.StringFlag{Name: "args", Usage: "`JSON` for the method (default: {})"},
+			&cli.StringFlag{Name: "as", Usage: "`KEY` of the member to act as"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "commit nothing, and show what would change"},
+		},
+		run: runCall,
+	}
+}
+
+func runCall(ctx context.Context, e *env) error {
+	if e.c.String("context") == "" {
+		return usagef("mero call wants --context CONTEXT")
+	}
+	args := e.c.String("args")
+	if args == "" {
+		args = "{}"
+	}
+	if err := checkJSON("--args", args); err != nil {
+		return err
+	}
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	params := api.ExecuteParams{Method: e.arg(0), ArgsJSON: json.RawMessage(args)}
+	if params.ContextID, err = e.contextID(ctx, client, e.c.String("context")); err != nil {
+		return err
+	}
+	if params.ExecutorPublicKey, err = e.member(ctx, client, params.ContextID, e.c.String("as")); err != nil {
+		return err
+	}
+	if e.c.Bool("dry-run") {
+		result, err := client.Call(ctx, api.CallRequest{ExecuteParams: params, DryRun: true})
+		if err != nil {
+			return err
+		}
+		return e.printDryRun(result)
+	}
+	result, err := client.Execute(ctx, params)
+	if err != nil {
+		return err
+	}
+	doc := outputDoc{orNull(result.Output)}
+	return e.object(doc, func(w io.Writer) { line(w, "%s", doc.Output) })
+}
+
+func orNull(doc json.RawMessage) json.RawMessage {
+	if len(doc) == 0 {
+		return json.RawMessage("null")
+	}
+	return doc
+}
+
+func (e *env) printDryRun(r api.CallResponse) error {
+	doc := dryDoc{Output: orNull(r.Output), Changes: []changeDoc{}, Events: []eventDoc{}, Logs: r.Logs}
+	if doc.Logs == nil {
+		doc.Logs = []string{}
+	}
+	for _, c := range r.Changes {
+		doc.Changes = append(doc.Changes, changeDoc(c))
+	}
+	for _, ev := range r.Events {
+		doc.Events = append(doc.Events, eventDoc(ev))
+	}
+	return e.object(doc, func(w io.Writer) {
+		line(w, "%s", doc.Output)
+		line(w, "%d state changes, %d events; nothing was committed", len(doc.Changes), len(doc.Events))
+		rows := make([][]string, 0, len(doc.Changes))
+		for _, c := range doc.Changes {
+			rows = append(rows, []string{bytesShown(c.Key), valueShown(c.Old), valueShown(c.New)})
+		}
+		if len(rows) > 0 {
+			table(w, []string{"KEY", "BEFORE", "AFTER"}, rows)
+		}
+		for _, ev := range doc.Events {
+			line(w, "event %s %s", ev.Kind, bytesShown(ev.Data))
+		}
+		for _, text := range doc.Logs {
+			line(w, "log %s", text)
+		}
+	})
+}
+
+func valueShown(v *api.Bytes) string {
+	if v == nil {
+		return "(none)"
+	}
+	return bytesShown(*v)
+}
+
+// bytesShown shows text as it is, other bytes in hex, and not more than fits a
+// line; json mode has everything.
+func bytesShown(b api.Bytes) string {
+	const most = 48
+	cut := ""
+	if len(b) > most {
+		b, cut = b[:most], "…"
+	}
+	printable := utf8.Valid(b) && strings.IndexFunc(string(b), func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
+	if printable && len(b) > 0 {
+		return string(b) + cut
+	}
+	return fmt.Sprintf("0x%x%s", []byte(b), cut)
+}

@@ -1,0 +1,217 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"mero/node"
+	"mero/node/api"
+)
+
+// The exit codes, a contract with scripts.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNoNode      = 3
+	exitDenied      = 4
+	exitNotFound    = 5
+	exitApplication = 6
+	exitTimeout     = 7
+	exitInterrupted = 130
+)
+
+// The kinds of errors in json mode, one for each exit code.
+var kinds = map[int]string{
+	exitFailed:      "failed",
+	exitUsage:       "usage",
+	exitNoNode:      "noNode",
+	exitDenied:      "notAllowed",
+	exitNotFound:    "notFound",
+	exitApplication: "application",
+	exitTimeout:     "timeout",
+	exitInterrupted: "interrupted",
+}
+
+// usageError is a command line that can not be understood.
+type usageError struct {
+	text    string
+	nearest string // what was most likely meant
+	usage   string // how to type it
+	help    string // the command that says more
+	cause   error
+}
+
+func (e *usageError) Error() string { return e.text }
+func (e *usageError) Unwrap() error { return e.cause }
+
+func usagef(format string, args ...any) error {
+	return &usageError{text: fmt.Sprintf(format, args...)}
+}
+
+// failure is an error whose exit code the verb itself knows.
+type failure struct {
+	code  int
+	text  string
+	hint  string
+	cause error
+}
+
+func (e *failure) Error() string { return e.text }
+func (e *failure) Unwrap() error { return e.cause }
+
+func notFound(hint, format string, args ...any) error {
+	return &failure{code: exitNotFound, text: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// report is what is said of an error, and the code the process ends with.
+type report struct {
+	code          int
+	message, hint string
+	usage         string
+}
+
+// explain is the one table from errors to exit codes and hints. ctx is the
+// command's: it tells a timeout from an interrupt.
+func explain(ctx context.Context, err error) report {
+	r := report{code: exitFailed, message: err.Error()}
+	var (
+		usage       *usageError
+		fail        *failure
+		config      *node.ConfigError
+		inUse       *node.InUseError
+		unreachable *api.UnreachableError
+		answer      *api.Error
+		call        *api.RPCError
+	)
+	switch {
+	case errors.As(err, &usage):
+		r.code, r.usage, r.hint = exitUsage, usage.usage, usageHint(usage)
+	case errors.As(err, &fail):
+		r.code, r.hint = fail.code, fail.hint
+	case errors.As(err, &config):
+		r.code, r.hint = exitUsage, config.Hint()
+	case errors.As(err, &inUse):
+		r.hint = "stop that process, or choose another node with --node NAME or --home DIR"
+	case errors.Is(context.Cause(ctx), errInterrupted):
+		r.code, r.message = exitInterrupted, "interrupted"
+	case errors.Is(err, context.DeadlineExceeded):
+		r.code, r.hint = exitTimeout, "give it longer with --timeout"
+		r.message = "no answer in time: " + err.Error()
+	case errors.As(err, &unreachable):
+		r.code, r.hint = exitNoNode, "is it running? start one with: mero node run"
+	case errors.As(err, &answer):
+		r.code, r.hint = explainAnswer(answer)
+	case errors.As(err, &call):
+		r.code, r.hint = explainCall(call)
+	case errors.Is(err, api.ErrTooLong):
+		r.hint = "ask for less at a time"
+	}
+	return r
+}
+
+func usageHint(e *usageError) string {
+	var hints []string
+	if e.nearest != "" {
+		hints = append(hints, "did you mean "+e.nearest+"?")
+	}
+	if e.help != "" {
+		hints = append(hints, "see "+e.help)
+	}
+	return strings.Join(hints, " ")
+}
+
+// answerCodes is by the kind a node of ours sends, which says more than the
+// HTTP status.
+var answerCodes = map[string]struct {
+	code int
+	hint string
+}{
+	api.KindInvalid:             {exitUsage, ""},
+	api.KindContextNotFound:     {exitNotFound, "see mero context list"},
+	api.KindApplicationNotFound: {exitNotFound, "see mero app list"},
+	api.KindAliasNotFound:       {exitNotFound, "see mero alias list"},
+	api.KindTokenNotFound:       {exitNotFound, "see mero admin keys"},
+	api.KindMethodNotFound:      {exitNotFound, "see mero app methods"},
+	api.KindNotFound:            {exitNotFound, ""},
+	api.KindGuest:               {exitApplication, ""},
+	api.KindOutput:              {exitApplication, ""},
+	api.KindTimeout:             {exitTimeout, ""},
+	api.KindUnauthorized:        {exitDenied, "see mero identity list --context CONTEXT"},
+	api.KindDenied:              {exitDenied, "use a token with a wider scope: --token, or mero admin token --scope"},
+	api.KindRefusedHost:         {exitDenied, "use the node's own address, or name the host in server.allowed_hosts"},
+	api.KindUninitialized:       {exitFailed, "its first state has not arrived yet"},
+	api.KindApplicationInUse:    {exitFailed, "delete those contexts first: mero context delete"},
+	api.KindReadOnly:            {exitFailed, "free some disk space; the node goes on by itself"},
+	api.KindBusy:                {exitFailed, "try again"},
+}
+
+func explainAnswer(e *api.Error) (code int, hint string) {
+	switch {
+	case e.Auth == api.AuthExpired:
+		return exitDenied, "make a new token: mero admin token"
+	case e.Auth == api.AuthRevoked:
+		return exitDenied, "the token was revoked; make a new one: mero admin token"
+	case e.Status == http.StatusUnauthorized:
+		return exitDenied, "give a token of that node: --token or MERO_TOKEN; mero admin token on its machine makes one"
+	}
+	if known, ok := answerCodes[e.Kind]; ok {
+		return known.code, known.hint
+	}
+	switch e.Status {
+	case http.StatusForbidden:
+		return exitDenied, ""
+	case http.StatusNotFound:
+		return exitNotFound, ""
+	case http.StatusGatewayTimeout, http.StatusRequestTimeout:
+		return exitTimeout, ""
+	}
+	return exitFailed, ""
+}
+
+func explainCall(e *api.RPCError) (code int, hint string) {
+	switch e.Type {
+	case api.RPCContextNotFound:
+		return exitNotFound, "see mero context list"
+	case api.RPCApplicationNotInstalled:
+		return exitNotFound, "install it: mero app install"
+	case api.RPCAliasResolutionFailed:
+		return exitNotFound, "see mero alias list"
+	case api.RPCUnauthorized:
+		return exitDenied, "see mero identity list --context CONTEXT"
+	case api.RPCParse:
+		return exitUsage, ""
+	case api.RPCSerde:
+		return exitApplication, ""
+	case api.RPCFunctionCall:
+		text := e.Error()
+		if strings.HasPrefix(text, "method ") && strings.HasSuffix(text, "not found") {
+			return exitNotFound, "see mero app methods"
+		}
+		return exitApplication, ""
+	}
+	return exitFailed, ""
+}
+
+// show writes an error to standard error: in json mode as its last line, one
+// object; else as a sentence and what to do about it.
+func (r report) show(e *env) {
+	if e.json {
+		doc := map[string]map[string]string{"error": {"kind": kinds[r.code], "message": r.message, "hint": r.hint}}
+		enc := json.NewEncoder(e.err)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(doc) // nobody is left to tell
+		return
+	}
+	e.say("mero: %s", strings.TrimRight(r.message, "\n"))
+	if r.hint != "" {
+		e.say("hint: %s", r.hint)
+	}
+	if r.usage != "" {
+		e.say("usage: %s", r.usage)
+	}
+}

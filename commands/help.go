@@ -1,0 +1,109 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+)
+
+// help prints what is known of a command; it is text in either mode.
+func (e *env) help(t *tree, path []string) error {
+	w := sticky{e}
+	v := t.find(path)
+	switch {
+	case v != nil:
+		verbHelp(w, t, v)
+	case len(path) == 1:
+		groupHelp(w, t.group(path[0]))
+	default:
+		rootHelp(w, t)
+	}
+	return e.failed
+}
+
+func rootHelp(w io.Writer, t *tree) {
+	line(w, "mero runs applications in contexts that several nodes share.\n")
+	line(w, "usage: mero [flags] GROUP VERB [flags] [args]\n")
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, g := range t.groups {
+		if g.name != "" {
+			line(tw, "  %s\t%s\t(%s)", g.name, g.summary, strings.Join(g.words(), ", "))
+		}
+	}
+	for _, v := range t.group("").verbs {
+		line(tw, "  %s\t%s\t", v.name, v.summary)
+	}
+	_ = tw.Flush() // w remembers the error
+	line(w, "\nflags, anywhere on the line:")
+	flagHelp(w, t.globals)
+	line(w, "\nA first node:\n  mero node run &\n  mero app install example:kv\n\n`mero GROUP --help` and `mero GROUP VERB --help` say more.")
+}
+
+func groupHelp(w io.Writer, g *group) {
+	line(w, "mero %s: %s\n", g.name, g.summary)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range g.verbs {
+		line(tw, "  %s\t%s", strings.TrimSpace(g.name+" "+v.name+" "+v.args), v.summary)
+	}
+	_ = tw.Flush() // w remembers the error
+	line(w, "\n`mero %s VERB --help` says more.", g.name)
+}
+
+func verbHelp(w io.Writer, t *tree, v *verb) {
+	line(w, "mero %s: %s\n", v.path(), v.summary)
+	line(w, "usage: %s", v.usage())
+	if v.long != "" {
+		line(w, "\n%s", v.long)
+	}
+	line(w, "\nexample:\n  %s", v.example)
+	if len(v.flags) > 0 {
+		line(w, "\nflags:")
+		flagHelp(w, v.flags)
+	}
+	line(w, "\nflags of every command:")
+	flagHelp(w, t.globals)
+}
+
+func flagHelp(w io.Writer, flags []cli.Flag) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range flags {
+		doc, ok := f.(cli.DocGenerationFlag)
+		if !ok {
+			continue
+		}
+		value, usage := unquoteUsage(doc.GetUsage())
+		names := make([]string, 0, len(f.Names()))
+		for _, name := range f.Names() {
+			names = append(names, dashed(name))
+		}
+		head := strings.Join(names, ", ")
+		if takesValue(f) {
+			head += " " + value
+		}
+		if vars := doc.GetEnvVars(); len(vars) > 0 {
+			usage += " [" + strings.Join(vars, ", ") + "]"
+		}
+		if text := doc.GetDefaultText(); takesValue(f) && text != "" && text != `""` {
+			usage += " (default: " + strings.Trim(text, `"`) + ")"
+		}
+		line(tw, "  %s\t%s", head, usage)
+	}
+	_ = tw.Flush() // w remembers the error
+}
+
+// unquoteUsage takes the name of the value, in backquotes, out of a usage text.
+func unquoteUsage(usage string) (value, text string) {
+	before, rest, ok := strings.Cut(usage, "`")
+	if !ok {
+		return "VALUE", usage
+	}
+	value, after, _ := strings.Cut(rest, "`")
+	return value, before + value + after
+}
+
+func line(w io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format+"\n", args...) // w remembers the error
+}

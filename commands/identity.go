@@ -1,0 +1,111 @@
+package commands
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mero/node/api"
+	"mero/node/ident"
+)
+
+func identityNew() *verb {
+	return &verb{
+		name: "new", max: 0, summary: "make a member key, to be invited with",
+		long:    "The private key stays on the node; the public one is printed.",
+		example: "mero identity new",
+		run: func(ctx context.Context, e *env) error {
+			type identityDoc struct {
+				PublicKey ident.PublicKey `json:"publicKey"`
+			}
+			client, err := e.client()
+			if err != nil {
+				return err
+			}
+			key, err := client.NewIdentity(ctx)
+			if err != nil {
+				return err
+			}
+			return e.object(identityDoc{key}, func(w io.Writer) { line(w, "%s", e.id(key)) })
+		},
+	}
+}
+
+// memberDoc is a member of a context in json mode.
+type memberDoc struct {
+	ContextID ident.ContextID `json:"contextId"`
+	PublicKey ident.PublicKey `json:"publicKey"`
+	Owned     bool            `json:"owned"`
+	Aliases   []string        `json:"aliases,omitempty"`
+}
+
+func identityList() *verb {
+	return &verb{
+		name: "list", max: 0, summary: "list the members of contexts, and which of them this node is",
+		long:    "Without --context, the members that this node is in all its contexts.",
+		example: "mero identity list --context notes",
+		flags:   []cli.Flag{&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "`CONTEXT` whose members are listed"}},
+		run: func(ctx context.Context, e *env) error {
+			client, err := e.client()
+			if err != nil {
+				return err
+			}
+			var docs []memberDoc
+			if word := e.c.String("context"); word != "" {
+				id, err := e.contextID(ctx, client, word)
+				if err != nil {
+					return err
+				}
+				if docs, err = membersOf(ctx, client, id, false); err != nil {
+					return err
+				}
+			} else {
+				contexts, err := client.Contexts(ctx)
+				if err != nil {
+					return err
+				}
+				for _, c := range contexts {
+					members, err := membersOf(ctx, client, c.ID, true)
+					if err != nil {
+						return err
+					}
+					docs = append(docs, members...)
+				}
+			}
+			return list(e, docs, []string{"CONTEXT", "MEMBER", "OWNED", "ALIAS"}, func(m memberDoc) []string {
+				owned := ""
+				if m.Owned {
+					owned = "here"
+				}
+				return []string{e.id(m.ContextID), e.id(m.PublicKey), owned, strings.Join(m.Aliases, " ")}
+			})
+		},
+	}
+}
+
+func membersOf(ctx context.Context, client *api.Client, id ident.ContextID, ownedOnly bool) ([]memberDoc, error) {
+	owned, err := client.OwnedIdentities(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	keys := owned
+	if !ownedOnly {
+		if keys, err = client.Identities(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	aliases, err := client.Aliases(ctx, api.AliasScope{Kind: api.AliasIdentity, Context: id})
+	if err != nil {
+		return nil, err
+	}
+	docs := make([]memberDoc, 0, len(keys))
+	for _, key := range keys {
+		docs = append(docs, memberDoc{
+			ContextID: id, PublicKey: key, Owned: slices.Contains(owned, key), Aliases: aliasesOf(aliases, api.ID(key)),
+		})
+	}
+	return docs, nil
+}

@@ -1,0 +1,124 @@
+package commands
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mero/node"
+)
+
+// initFlags choose settings for the file that init writes; `node run` has them
+// too.
+func initFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "server-host", Usage: "`HOSTS` that the API listens on, separated by commas (default: 127.0.0.1,::1)"},
+		&cli.StringFlag{Name: "server-port", Usage: "`PORT` of the API, 0 for a free one (default: 2528)"},
+		&cli.StringFlag{Name: "swarm-host", Usage: "`HOSTS` to listen on for other nodes, separated by commas (default: 0.0.0.0,::)"},
+		&cli.StringFlag{Name: "swarm-port", Usage: "`PORT` for other nodes, TCP and QUIC, 0 for a free one (default: 2428)"},
+		&cli.StringFlag{Name: "swarm-addrs", Usage: "`ADDRESSES` of nodes to join the network through, separated by commas: /ip4/…/p2p/…"},
+		&cli.StringFlag{Name: "node-type", Usage: "`TYPE` of node: peer, or coordinator for one that everybody can reach"},
+		&cli.BoolFlag{Name: "mdns", Usage: "find nodes on the local network"},
+		&cli.BoolFlag{Name: "no-mdns", Usage: "do not (the default)"},
+		&cli.StringFlag{Name: "auth", Usage: "`MODE` of the API: token, or none (loopback only)"},
+	}
+}
+
+func nodeInit() *verb {
+	return &verb{
+		name: "init", max: 0, summary: "create a node: its keys and its config.toml",
+		long:    "mero node run does it too when there is no node yet. --force begins anew: it deletes\nwhat the node had, keys and contexts included.",
+		example: "mero node init --node n2 --server-port 2529 --swarm-port 2429",
+		flags:   append(initFlags(), &cli.BoolFlag{Name: "force", Usage: "delete the node that is there, and begin anew"}),
+		run: func(ctx context.Context, e *env) error {
+			type initDoc struct {
+				Node    string `json:"node"`
+				Home    string `json:"home"`
+				PeerID  string `json:"peerId"`
+				Created bool   `json:"created"`
+			}
+			settings, err := e.chosen(node.DefaultConfig())
+			if err != nil {
+				return err
+			}
+			if !e.c.Bool("force") && e.home.Initialised() && len(settings) > 0 {
+				e.note("note: %s is there already, so its config.toml stays as it is; see mero node config", e.home.Dir())
+			}
+			made, err := node.Init(ctx, e.home, plain(settings), e.c.Bool("force"))
+			if err != nil {
+				return err
+			}
+			doc := initDoc{e.home.Name(), e.home.Dir(), made.PeerID, made.Created}
+			return e.object(doc, func(w io.Writer) {
+				if !doc.Created {
+					line(w, "node %s is there already: %s", doc.Node, doc.Home)
+					return
+				}
+				line(w, "created node %s in %s (peer %s)", doc.Node, doc.Home, doc.PeerID)
+			})
+		},
+	}
+}
+
+// chosen turns init's flags into settings. Hosts or ports that are not given
+// are those of cfg.
+func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
+	var out []node.Override
+	add := func(flag, key, text string) {
+		out = append(out, node.Override{Key: key, Text: text, Source: node.Source{Kind: node.SourceFlag, Where: "--" + flag}})
+	}
+	for _, flag := range []string{"server-port", "swarm-port"} {
+		text := e.c.String(flag)
+		if n, err := strconv.ParseUint(text, 10, 16); text != "" && (err != nil || strconv.FormatUint(n, 10) != text) {
+			return nil, usagef("--%s %s: wants a port from 0 to 65535", flag, text)
+		}
+	}
+	for _, listen := range []struct {
+		name, key string
+		current   []string
+	}{
+		{"server", "server.listen", cfg.Server.Listen},
+		{"swarm", "network.listen", cfg.Network.Listen},
+	} {
+		host, port := e.c.String(listen.name+"-host"), e.c.String(listen.name+"-port")
+		if host == "" && port == "" {
+			continue
+		}
+		list, err := relisten(listen.name == "swarm", listen.current, host, port)
+		if err != nil {
+			return nil, err
+		}
+		flag := listen.name + "-host"
+		if host == "" {
+			flag = listen.name + "-port"
+		}
+		add(flag, listen.key, strings.Join(list, ","))
+	}
+	for _, plain := range []struct{ flag, key string }{
+		{"swarm-addrs", "network.entry_points"}, {"node-type", "network.node_type"}, {"auth", "auth.mode"},
+	} {
+		if e.c.IsSet(plain.flag) {
+			add(plain.flag, plain.key, e.c.String(plain.flag))
+		}
+	}
+	switch on, off := e.c.Bool("mdns"), e.c.Bool("no-mdns"); {
+	case on && off:
+		return nil, usagef("--mdns and --no-mdns exclude each other")
+	case on:
+		add("mdns", "network.mdns", "true")
+	case off:
+		add("no-mdns", "network.mdns", "false")
+	}
+	return out, nil
+}
+
+func plain(overrides []node.Override) []node.Setting {
+	settings := make([]node.Setting, 0, len(overrides))
+	for _, o := range overrides {
+		settings = append(settings, node.Setting{Key: o.Key, Text: o.Text})
+	}
+	return settings
+}

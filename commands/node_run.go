@@ -1,0 +1,86 @@
+package commands
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mero/node"
+)
+
+// readyDoc is the one line that `node run` prints.
+type readyDoc struct {
+	API    []string `json:"api"`
+	P2P    []string `json:"p2p"`
+	PeerID string   `json:"peerId"`
+}
+
+func nodeRun() *verb {
+	return &verb{
+		name: "run", max: 0, slow: true, summary: "run a node until a signal",
+		long: "Creates the node first if there is none; the flags of mero node init are then\n" +
+			"written to its config.toml, and later hold for this run alone. One line is printed\n" +
+			"when the node is ready; its log goes to standard error. SIGINT and SIGTERM end it in\n" +
+			"order, a second one at once; kill -9 loses nothing that was acknowledged.",
+		example: "mero node run --server-port 0 --swarm-port 0",
+		flags:   append(initFlags(), &cli.StringFlag{Name: "config", Usage: "`FILE` to read in place of the home's config.toml"}),
+		run:     runNode,
+	}
+}
+
+func runNode(ctx context.Context, e *env) error {
+	eff, err := e.runConfig(ctx)
+	if err != nil {
+		return err
+	}
+	logs, err := node.NewLogs(e.err, eff.Config.Log)
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(ctx, e.home, eff.Config, logs)
+	if err != nil {
+		return err
+	}
+	return n.Run(ctx, func() error {
+		doc := readyDoc{n.APIAddrs(), n.P2PAddrs(), n.PeerID()}
+		return e.object(doc, func(w io.Writer) {
+			line(w, "node %s is ready: %s (peer %s)", e.home.Name(), strings.Join(doc.API, " "), doc.PeerID)
+		})
+	})
+}
+
+// runConfig is the configuration of this run; it creates the node if needed.
+func (e *env) runConfig(ctx context.Context) (*node.Effective, error) {
+	src := node.Sources{File: e.home.ConfigFile(), Environ: e.environ}
+	if file := e.c.String("config"); file != "" {
+		src.File, src.MustExist = file, true
+	} else if !e.home.Initialised() {
+		settings, err := e.chosen(node.DefaultConfig())
+		if err != nil {
+			return nil, err
+		}
+		if _, err := node.Init(ctx, e.home, plain(settings), false); err != nil {
+			return nil, err
+		}
+		e.note("created node %s in %s", e.home.Name(), e.home.Dir())
+	}
+	// Ports and hosts that a flag leaves alone are those in effect without it.
+	eff, err := node.LoadConfig(src)
+	if err != nil {
+		return nil, err
+	}
+	if src.Overrides, err = e.chosen(eff.Config); err != nil {
+		return nil, err
+	}
+	if e.logLevel != "" {
+		src.Overrides = append(src.Overrides, node.Override{
+			Key: "log.level", Text: e.logLevel, Source: node.Source{Kind: node.SourceFlag, Where: "--log-level (MERO_LOG)"},
+		})
+	}
+	if len(src.Overrides) == 0 {
+		return eff, nil
+	}
+	return node.LoadConfig(src)
+}

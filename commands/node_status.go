@@ -1,0 +1,76 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func nodeStatus() *verb {
+	return &verb{
+		name: "status", max: 0, summary: "describe a running node",
+		example: "mero node status",
+		run: func(ctx context.Context, e *env) error {
+			client, err := e.client()
+			if err != nil {
+				return err
+			}
+			s, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			return e.object(s, func(w io.Writer) {
+				state := "ready"
+				if s.ReadOnly != "" {
+					state = "read-only: " + s.ReadOnly
+				}
+				pairs(
+					w, "node", s.Name, "state", state, "version", s.Version, "peer id", s.PeerID,
+					"api", strings.Join(s.API, " "), "p2p", strings.Join(s.P2P, "\n\t"), "auth", s.Auth,
+					"uptime", (time.Duration(s.UptimeSeconds) * time.Second).String(),
+					"contexts", strconv.Itoa(s.Contexts), "applications", strconv.Itoa(s.Applications), "peers", strconv.Itoa(s.Peers),
+					"memory", bytesText(s.Memory.HeapBytes)+" used, "+bytesText(s.Memory.SystemBytes)+" held",
+					"disk", bytesText(s.Disk.StoreBytes)+" store, "+bytesText(s.Disk.BlobBytes)+" blobs, "+bytesText(s.Disk.FreeBytes)+" free",
+				)
+			})
+		},
+	}
+}
+
+func nodePeers() *verb {
+	return &verb{
+		name: "peers", max: 0, summary: "list the connected peers",
+		example: "mero node peers",
+		run: func(ctx context.Context, e *env) error {
+			client, err := e.client()
+			if err != nil {
+				return err
+			}
+			peers, err := client.Peers(ctx)
+			if err != nil {
+				return err
+			}
+			type peerDoc struct {
+				PeerID    string  `json:"peerId"`
+				Addr      string  `json:"addr"`
+				Transport string  `json:"transport"`
+				Direction string  `json:"direction"`
+				LatencyMs float64 `json:"latencyMs"`
+			}
+			docs := make([]peerDoc, 0, len(peers))
+			for _, p := range peers {
+				docs = append(docs, peerDoc{p.ID, p.Addr, p.Transport, p.Direction, p.LatencyMs})
+			}
+			return list(e, docs, []string{"PEER", "TRANSPORT", "DIRECTION", "LATENCY", "ADDRESS"}, func(p peerDoc) []string {
+				latency := ""
+				if p.LatencyMs > 0 {
+					latency = fmt.Sprintf("%.1f ms", p.LatencyMs)
+				}
+				return []string{p.PeerID, p.Transport, p.Direction, latency, p.Addr}
+			})
+		},
+	}
+}

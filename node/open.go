@@ -1,0 +1,202 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"mero/blobkit"
+	"mero/netkit"
+	"mero/node/apps"
+	"mero/node/auth"
+	"mero/node/events"
+	"mero/node/replica"
+	"mero/node/server"
+	"mero/node/store"
+	"mero/node/vm"
+)
+
+// Node is one node: everything in one home. Make it with Open, then Run or Close
+// it, once.
+type Node struct {
+	home    Home
+	cfg     Config
+	log     zerolog.Logger
+	started time.Time
+	disk    diskMeter
+
+	store    *store.Store
+	apps     *apps.Library
+	contexts *replica.Set
+	network  *netkit.Net
+	server   *server.Server
+	listen   []net.Listener
+
+	// close undoes Open, the last first.
+	close []closer
+}
+
+// closer is how one part ends.
+type closer struct {
+	name string
+	do   func() error
+}
+
+// Open builds a node in its home: read it top to bottom, a part uses only the
+// parts above it. Nothing runs yet, but the home is taken and the ports are
+// bound. Errors: *InUseError, *netkit.AddrInUseError, *server.AddrInUseError,
+// those of store.Open, and of files that can not be used; what was opened is
+// closed again then.
+func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err error) {
+	n := &Node{home: home, cfg: cfg, log: logs.For("node"), started: time.Now(), disk: diskMeter{home: home}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+
+	if err := home.create(); err != nil {
+		return nil, err
+	}
+	lock, err := home.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.closes("home", lock.Release)
+	if err := home.removeAddrs(); err != nil { // a killed node left them
+		return nil, fmt.Errorf("remove old addresses: %w", err)
+	}
+	n.closes("addresses", home.removeAddrs)
+
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	peerKey, err := netkit.LoadKey(home.PeerKeyFile())
+	if err != nil {
+		return nil, fmt.Errorf("peer key: %w", err)
+	}
+	secret, err := auth.LoadSecret(home.AuthKeyFile())
+	if err != nil {
+		return nil, fmt.Errorf("token key: %w", err)
+	}
+
+	n.store, err = store.Open(home.StoreDir(), cfg.Storage, store.Deps{Log: logs.For("store"), Metrics: metrics, FreeBytes: freeBytes})
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	n.closes("store", n.store.Close)
+
+	blobs, err := blobkit.Open(home.BlobsDir(), blobkit.Deps{Log: logs.For("blobs"), Metrics: metrics, FreeBytes: freeBytes}, cfg.Blobs)
+	if err != nil {
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	n.closes("blobs", blobs.Close)
+
+	engine, err := vm.New(cfg.Runtime, vm.Deps{CacheDir: home.CacheDir(), Log: logs.For("vm"), Metrics: metrics})
+	if err != nil {
+		return nil, fmt.Errorf("runtime: %w", err)
+	}
+	n.closes("runtime", engine.Close)
+
+	n.apps = apps.New(apps.Deps{Store: n.store, Engine: engine, Blobs: blobs, Log: logs.For("apps")})
+	n.closes("apps", func() error { n.apps.Close(); return nil })
+
+	n.contexts = replica.NewSet(replica.Deps{
+		Store: n.store, Apps: n.apps, Blobs: blobs, Events: events.New(events.DefaultQueue, metrics),
+		Log: logs.For("replica"), Metrics: metrics, Wall: time.Now,
+	})
+
+	tokens, err := auth.New(cfg.Auth, secret, n.store, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("tokens: %w", err)
+	}
+	if _, err := tokens.LocalToken(home.TokenFile()); err != nil && !errors.Is(err, store.ErrDiskFull) {
+		return nil, fmt.Errorf("local token: %w", err)
+	}
+
+	n.network, err = netkit.New(cfg.Network, netkit.Deps{Key: peerKey, Log: logs.For("netkit"), Metrics: metrics})
+	if err != nil {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	n.closes("network", n.network.Close)
+
+	n.server, err = server.New(cfg.Server, server.Deps{
+		Auth: tokens, Store: n.store, Apps: n.apps, Contexts: n.contexts, Peers: n.peers, Status: n.Status,
+		Log: logs.For("server"), Metrics: metrics, Gather: metrics,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	n.listen, err = server.Listen(ctx, cfg.Server)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	n.closes("api", n.closeListeners)
+	return n, nil
+}
+
+// closes registers how the part that was just opened ends.
+func (n *Node) closes(name string, do func() error) {
+	n.close = append(n.close, closer{name, do})
+}
+
+// Close ends a node that does not run, the last part first. A second call does
+// nothing.
+func (n *Node) Close() error {
+	var errs []error
+	for len(n.close) > 0 {
+		last := n.close[len(n.close)-1]
+		n.close = n.close[:len(n.close)-1]
+		if err := last.do(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", last.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (n *Node) closeListeners() error {
+	var errs []error
+	for _, l := range n.listen {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) { // Serve closes them too
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// WithIssuer works on the tokens of a node that is stopped. The error is an
+// *InUseError while it runs.
+func WithIssuer(ctx context.Context, home Home, cfg Config, do func(*auth.Issuer) error) error {
+	return withStore(ctx, home, cfg, func(db *store.Store) error {
+		secret, err := auth.LoadSecret(home.AuthKeyFile())
+		if err != nil {
+			return fmt.Errorf("token key: %w", err)
+		}
+		issuer, err := auth.New(cfg.Auth, secret, db, time.Now)
+		if err != nil {
+			return fmt.Errorf("tokens: %w", err)
+		}
+		return do(issuer)
+	})
+}
+
+// withStore opens the store of a node that is stopped, for as long as do runs.
+func withStore(ctx context.Context, home Home, cfg Config, do func(*store.Store) error) (err error) {
+	lock, err := home.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	db, err := store.Open(home.StoreDir(), cfg.Storage, store.Deps{Log: zerolog.Nop(), FreeBytes: freeBytes})
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return do(db)
+}
