@@ -52,9 +52,9 @@
 //
 // The envelope, the first ten elements of the header with their rules, the id and
 // the author's signature stay as they are in every version. A later version may
-// append elements to the header (well-formed CBOR in the deterministic form, not
-// nested deeper than 8), up to three further signatures, and give the body another
-// form. So every release knows the id, the author, the parents and the time of
+// append elements to the header (well-formed CBOR without tags and indefinite
+// lengths, not nested deeper than 8), up to three further signatures, and give the
+// body another form. So every release knows the id, the author, the parents and the time of
 // every delta, can order and forward it, and says [ErrUpgrade] for a version or a
 // kind that it cannot fold: "waiting(upgrade)", never a refusal for good (R1, R4).
 // An unknown kind of version 1 has one signature and the body of version 1.

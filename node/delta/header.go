@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -81,13 +80,10 @@ func (h *Header) check() error {
 	if len(h.Parents) > MaxParents {
 		return fmt.Errorf("%w: %d, limit %d", ErrTooManyParents, len(h.Parents), MaxParents)
 	}
-	if !slices.IsSortedFunc(h.Parents, func(a, b ID) int {
-		if a == b {
-			return 1 // a duplicate is as bad as a wrong order
+	for i := 1; i < len(h.Parents); i++ {
+		if h.Parents[i-1].Compare(h.Parents[i]) >= 0 {
+			return fmt.Errorf("%w: not strictly ascending", ErrParents)
 		}
-		return a.Compare(b)
-	}) {
-		return fmt.Errorf("%w: not strictly ascending", ErrParents)
 	}
 	if h.Seq == 0 {
 		return fmt.Errorf("%w: 0", ErrSeq)
