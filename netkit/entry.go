@@ -18,7 +18,13 @@ const (
 	dialTimeout = 15 * time.Second
 	// protectTag keeps the connection manager off entry points.
 	protectTag = "mero/entry-point"
+	// steady is how long a connection must have lasted to count as a success. An
+	// entry point that takes connections and drops them, because it is full or
+	// does not want us, would else be dialled without a pause.
+	steady = 10 * time.Second
 )
+
+var errLostSoon = errors.New("the connection was lost at once")
 
 // watcher turns libp2p's notices about connections into signals that never block
 // it: a keeper that is dialling can not hold up the network.
@@ -61,36 +67,55 @@ func (n *Net) keepEntry(ctx context.Context, entry peer.AddrInfo, wake <-chan st
 	defer n.host.ConnManager().Unprotect(entry.ID, protectTag)
 	log := n.log.With().Stringer("entry", entry.ID).Logger()
 	failures := 0
-	for ctx.Err() == nil {
-		if n.host.Network().Connectedness(entry.ID) == network.Connected {
-			failures = 0
-			select {
-			case <-wake:
-			case <-ctx.Done():
-			}
-			continue
-		}
+	for {
 		err := n.dial(ctx, entry)
-		if ctx.Err() != nil {
-			return
-		}
 		if err == nil {
 			n.metrics.dials.WithLabelValues(dialConnected).Inc()
 			log.Info().Strs("addrs", texts(entry.Addrs)).Msg("entry point connected")
-			continue
+			since := time.Now()
+			n.awaitLoss(ctx, entry.ID, wake)
+			if time.Since(since) >= steady {
+				failures = 0
+				continue
+			}
+			err = errLostSoon
+		} else {
+			n.metrics.dials.WithLabelValues(dialFailed).Inc()
 		}
-		n.metrics.dials.WithLabelValues(dialFailed).Inc()
+		if ctx.Err() != nil {
+			return
+		}
 		wait := retryAfter(n.cfg.DialRetryMin, n.cfg.DialRetryMax, failures)
 		failures++
 		log.Warn().Strs("addrs", texts(entry.Addrs)).Str("reason", reason(err)).
-			Int("failures", failures).Dur("next_try_ms", wait).Msg("entry point does not answer")
-		timer := time.NewTimer(wait)
+			Int("failures", failures).Dur("next_try_ms", wait).Msg("entry point is not connected")
+		n.pause(ctx, wait, entry.ID, wake)
+	}
+}
+
+// awaitLoss returns when the peer is no longer connected, or ctx has ended.
+func (n *Net) awaitLoss(ctx context.Context, id peer.ID, wake <-chan struct{}) {
+	for n.host.Network().Connectedness(id) == network.Connected {
 		select {
-		case <-timer.C:
-		case <-wake: // it may have connected to us
+		case <-wake:
 		case <-ctx.Done():
+			return
 		}
-		timer.Stop()
+	}
+}
+
+// pause returns after wait, when the peer has connected to us, or when ctx ends.
+func (n *Net) pause(ctx context.Context, wait time.Duration, id peer.ID, wake <-chan struct{}) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for n.host.Network().Connectedness(id) != network.Connected {
+		select {
+		case <-wake:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

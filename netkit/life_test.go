@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	mocknet "github.com/libp2p/go-libp2p/p2p/net/mock"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -29,8 +29,6 @@ func goroutines() (stacks []string) {
 	}
 	return stacks
 }
-
-var address = regexp.MustCompile(`0x[0-9a-f]+|goroutine \d+|, \d+ minutes`)
 
 // TestNoGoroutineLeft runs and closes nodes of both kinds that talk to each other.
 func TestNoGoroutineLeft(t *testing.T) {
@@ -62,15 +60,17 @@ func TestNoGoroutineLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	// libp2p ends some of its goroutines a moment after its Close.
-	var left []string
-	end := time.Now().Add(deadline)
-	for time.Now().Before(end) {
-		if left = goroutines(); len(left) <= before {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(deadline); ; <-tick.C {
+		left := goroutines()
+		if len(left) <= before {
 			return
 		}
-		runtime.Gosched()
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, were %d:\n%s", len(left), before, strings.Join(left, "\n\n"))
+		}
 	}
-	t.Errorf("%d goroutines, were %d:\n%s", len(left), before, address.ReplaceAllString(strings.Join(left, "\n\n"), "_"))
 }
 
 func TestClose(t *testing.T) {
@@ -149,7 +149,7 @@ func TestFromHost(t *testing.T) {
 
 		time.Sleep(10 * time.Minute) // fake
 		// 1, 2, 4, 8, 16, 32 s and then a minute each, less up to a half.
-		if got := len(seen.lines("entry point does not answer")); got < 15 || got > 27 {
+		if got := len(seen.lines("entry point is not connected")); got < 15 || got > 27 {
 			t.Errorf("%d attempts in ten minutes, want 15 to 27", got)
 		}
 		if _, err := sim.LinkPeers(hostA.ID(), hostB.ID()); err != nil {
@@ -159,7 +159,7 @@ func TestFromHost(t *testing.T) {
 		if !connected(b, a) {
 			t.Error("not connected a minute after it was possible")
 		}
-		before := len(seen.lines("entry point does not answer"))
+		before := len(seen.lines("entry point is not connected"))
 		if err := sim.DisconnectPeers(hostA.ID(), hostB.ID()); err != nil {
 			t.Fatal(err)
 		}
@@ -167,11 +167,55 @@ func TestFromHost(t *testing.T) {
 		if !connected(b, a) {
 			t.Error("not connected a second after the loss")
 		}
-		if after := len(seen.lines("entry point does not answer")); after != before {
+		if after := len(seen.lines("entry point is not connected")); after != before {
 			t.Errorf("%d failures after the loss", after-before)
 		}
 		cancel()
 		if err := errors.Join(<-done, <-done); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestDroppingEntryPoint: an entry point that closes every connection at once is
+// dialled with the same back-off as one that does not answer.
+func TestDroppingEntryPoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := mocknet.New()
+		defer sim.Close()
+		entry, err := sim.GenPeer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := sim.GenPeer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sim.LinkPeers(entry.ID(), own.ID()); err != nil {
+			t.Fatal(err)
+		}
+		drops := 0
+		entry.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
+			drops++
+			go c.Close()
+		}})
+		cfg := netkit.DefaultConfig()
+		cfg.EntryPoints = []string{entry.Addrs()[0].String() + "/p2p/" + entry.ID().String()}
+		n, err := netkit.FromHost(own, cfg, netkit.Deps{Log: zerolog.Nop(), Metrics: prometheus.NewRegistry()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- n.Run(ctx) }()
+		time.Sleep(10 * time.Minute) // fake
+		synctest.Wait()
+		if drops < 10 || drops > 60 {
+			t.Errorf("%d connections in ten minutes, want 10 to 60", drops)
+		}
+		cancel()
+		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})

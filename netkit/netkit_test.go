@@ -224,6 +224,16 @@ func TestUnspecified(t *testing.T) {
 	}
 }
 
+// TestIPv6 must pass with and without IPv6 on the machine.
+func TestIPv6(t *testing.T) {
+	cfg := local()
+	cfg.Listen = append(cfg.Listen, "/ip6/::/tcp/0", "/ip6/::/udp/0/quic-v1")
+	n, _ := start(t, cfg, deps(t))
+	if !strings.HasPrefix(n.Addrs()[0], "/ip4/127.0.0.1/") && len(n.Addrs()) < 2 {
+		t.Errorf("addresses %v", n.Addrs())
+	}
+}
+
 func TestAddrInUse(t *testing.T) {
 	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -281,8 +291,8 @@ func TestEntryPoint(t *testing.T) {
 	d.Log = zerolog.New(&seen)
 	cfg.EntryPoints = []string{addr}
 	n, _ := start(t, cfg, d)
-	await(t, "three failures in the log", func() bool { return len(seen.lines("entry point does not answer")) >= 3 })
-	for _, line := range seen.lines("entry point does not answer") {
+	await(t, "three failures in the log", func() bool { return len(seen.lines("entry point is not connected")) >= 3 })
+	for _, line := range seen.lines("entry point is not connected") {
 		for _, part := range []string{entry.PeerID(), addr[:strings.Index(addr, "/p2p/")], "reason", "connection refused", "next_try_ms"} {
 			if !strings.Contains(line, part) {
 				t.Errorf("a failure does not say %q: %s", part, line)
