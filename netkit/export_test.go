@@ -22,3 +22,6 @@ var RetryAfter = retryAfter
 
 // MessageID is the gossip message id.
 var MessageID = messageID
+
+// LibraryHandler is what libp2p logs to.
+var LibraryHandler = libraryHandler
