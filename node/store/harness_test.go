@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,7 +50,19 @@ func open(tb testing.TB, dir string, cfg store.Config) *store.Store {
 
 func newStore(tb testing.TB) *store.Store {
 	tb.Helper()
-	return open(tb, filepath.Join(tb.TempDir(), "db"), noSync())
+	return open(tb, filepath.Join(fastDir(tb), "db"), noSync())
+}
+
+// fastDir is a directory in memory where there is one: for tests of which the
+// disk is not the point.
+func fastDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "mero-store-")
+	if err != nil {
+		return tb.TempDir()
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func contextID(n uint64) (id ident.ContextID) {
@@ -188,18 +201,35 @@ func (r *replica) check(tb testing.TB, s *store.Store) {
 	must(tb, r.diff(s))
 }
 
-// copyStore copies a store's files as they are now, holes as holes.
+// copyStore copies a store's files as they are now, holes as holes. badger may
+// change them meanwhile: then it copies again.
 func copyStore(tb testing.TB, from, to string) {
 	tb.Helper()
-	names, err := os.ReadDir(from)
-	must(tb, err)
-	must(tb, os.MkdirAll(to, 0o700))
-	for _, e := range names {
-		copyFile(tb, filepath.Join(from, e.Name()), filepath.Join(to, e.Name()))
-	}
-	if _, err := os.Stat(from + ".anchor"); !errors.Is(err, fs.ErrNotExist) {
+	for {
+		before := liveFiles(tb, from)
+		must(tb, os.RemoveAll(to))
+		must(tb, os.MkdirAll(to, 0o700))
+		names, err := os.ReadDir(from)
+		must(tb, err)
+		for _, e := range names {
+			copyFile(tb, filepath.Join(from, e.Name()), filepath.Join(to, e.Name()))
+		}
 		copyFile(tb, from+".anchor", to+".anchor")
+		if liveFiles(tb, from) == before {
+			return
+		}
 	}
+}
+
+// liveFiles is the manifest, and the names of logs, which change when a log
+// becomes a table.
+func liveFiles(tb testing.TB, dir string) string {
+	tb.Helper()
+	manifest, err := os.ReadFile(filepath.Join(dir, "MANIFEST"))
+	must(tb, err)
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	must(tb, err)
+	return strings.Join(logs, " ") + string(manifest)
 }
 
 func copyFile(tb testing.TB, from, to string) {

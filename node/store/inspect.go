@@ -46,8 +46,9 @@ type inspection struct {
 }
 
 // inspect reads the files of a store that nobody has open, and changes nothing.
-// anchored is the newest acknowledged transaction.
-func inspect(dir string, anchored uint64, accept bool) (*inspection, error) {
+// anchored is the newest acknowledged transaction, verify how many bytes of tables
+// to read.
+func inspect(dir string, anchored uint64, verify int64, accept bool) (*inspection, error) {
 	in := &inspection{cut: make(map[string]int64)}
 	names, err := list(dir)
 	if err != nil {
@@ -57,7 +58,7 @@ func inspect(dir string, anchored uint64, accept bool) (*inspection, error) {
 	if !slices.Contains(names, badger.ManifestFilename) {
 		return in, in.withoutManifest(dir, names, anchored, accept)
 	}
-	if err := in.readTables(dir); err != nil {
+	if err := in.readTables(dir, verify); err != nil {
 		return nil, err
 	}
 	suspect, err := in.readLogs(dir, names, accept)
@@ -129,7 +130,7 @@ func (in *inspection) withoutManifest(dir string, names []string, anchored uint6
 }
 
 // readTables checks the manifest and every table that it names.
-func (in *inspection) readTables(dir string) error {
+func (in *inspection) readTables(dir string, budget int64) error {
 	path := filepath.Join(dir, badger.ManifestFilename)
 	f, err := os.Open(path)
 	if err != nil {
@@ -146,7 +147,6 @@ func (in *inspection) readTables(dir string) error {
 	}
 	slices.Sort(ids)
 	slices.Reverse(ids)
-	budget := int64(verifyAtOpen)
 	for _, id := range ids {
 		if manifest.Tables[id].KeyID != 0 {
 			return &DamagedError{File: path, Reason: fmt.Sprintf("table %d is said to be encrypted", id)}

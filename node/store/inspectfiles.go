@@ -171,6 +171,9 @@ func tableIndex(f io.ReaderAt, size int64) (*fb.TableIndex, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	if len(sum) == 0 || len(data) < 8 { // zeros would pass as an empty index
+		return nil, 0, errForm
+	}
 	if err := verifySum(data, sum); err != nil {
 		return nil, 0, err
 	}

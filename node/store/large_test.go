@@ -109,14 +109,14 @@ func noLeftovers(t *testing.T, s *store.Store, r *replica) {
 // TestCrashAtEveryTransaction kills a large step before each of its transactions,
 // sees old or new, lets Run sweep, and goes on.
 func TestCrashAtEveryTransaction(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "db")
+	dir := filepath.Join(fastDir(t), "db")
 	s := open(t, dir, noSync())
 	base := newReplica(t, s, 1)
 	seedState(t, s, base)
 	must(t, s.Close())
 	sawOld, sawNew := 0, 0
 	for n := 0; ; n++ {
-		copied := filepath.Join(t.TempDir(), "db")
+		copied := filepath.Join(fastDir(t), "db")
 		copyStore(t, dir, copied)
 		s := open(t, copied, noSync())
 		s.SetLimits(300<<10, 1000)
@@ -196,7 +196,7 @@ func TestCrashOfLargestStep(t *testing.T) {
 		t.Skip("large")
 	}
 	for _, n := range []int{0, 1, 20, 40, 42, 60, 80} {
-		dir := filepath.Join(t.TempDir(), "db")
+		dir := filepath.Join(fastDir(t), "db")
 		s := open(t, dir, noSync())
 		r := newReplica(t, s, 1)
 		seedState(t, s, r)
@@ -225,7 +225,7 @@ func TestCrashOfLargestStep(t *testing.T) {
 
 func TestCreateWithLargeStep(t *testing.T) {
 	for _, n := range []int{0, 3, 1000} {
-		dir := filepath.Join(t.TempDir(), "db")
+		dir := filepath.Join(fastDir(t), "db")
 		s := open(t, dir, noSync())
 		r := &replica{id: contextID(1), state: make(map[string][]byte)}
 		r.rec.ID = r.id
@@ -314,7 +314,7 @@ func TestTooManyIdentities(t *testing.T) {
 
 func TestDeleteContextResumes(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 5, 1000} {
-		dir := filepath.Join(t.TempDir(), "db")
+		dir := filepath.Join(fastDir(t), "db")
 		s := open(t, dir, noSync())
 		keep := newReplica(t, s, 1)
 		seedState(t, s, keep)

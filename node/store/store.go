@@ -72,10 +72,10 @@ var _ auth.Keys = (*Store)(nil)
 // goroutines, which Close ends. Errors: ErrLocked, *DamagedError (nothing was
 // changed), *SchemaError, ErrDiskFull.
 func Open(dir string, cfg Config, deps Deps) (*Store, error) {
-	return open(dir, cfg, deps, currentSchema())
+	return open(dir, cfg, deps, currentSchema(), verifyAtOpen)
 }
 
-func open(dir string, cfg Config, deps Deps, sch schema) (*Store, error) {
+func open(dir string, cfg Config, deps Deps, sch schema, verify int64) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func open(dir string, cfg Config, deps Deps, sch schema) (*Store, error) {
 	if err := s.acquire(); err != nil {
 		return nil, err
 	}
-	if err := s.start(sch); err != nil {
+	if err := s.start(sch, verify); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
 	return s, nil
@@ -119,7 +119,7 @@ func (s *Store) acquire() error {
 }
 
 // start inspects the files, opens badger and reads what every store has.
-func (s *Store) start(sch schema) error {
+func (s *Store) start(sch schema, verify int64) error {
 	if err := s.roomToOpen(); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (s *Store) start(sch schema) error {
 	if err != nil {
 		return err
 	}
-	in, err := inspect(s.dir, anchored, s.cfg.AcceptLoss)
+	in, err := inspect(s.dir, anchored, verify, s.cfg.AcceptLoss)
 	if err != nil {
 		return err
 	}
