@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,65 +55,74 @@ func runAppInstall(ctx context.Context, e *env) error {
 			return usagef("--name: %v", err)
 		}
 	}
-	client, err := e.client()
+	id, err := e.install(ctx, e.arg(0), name, hash)
 	if err != nil {
 		return err
-	}
-	source := e.arg(0)
-	var id ident.AppID
-	if strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://") {
-		if e.c.IsSet("package") || e.c.IsSet("app-version") {
-			return usagef("--package and --app-version are for a FILE; what the node fetches has none")
-		}
-		id, err = client.InstallURL(ctx, api.InstallURLRequest{URL: source, Hash: hash, Metadata: api.Bytes(e.c.String("metadata"))})
-	} else {
-		id, err = e.upload(ctx, client, source, hash)
-	}
-	if err != nil {
-		return err
-	}
-	if name != "" {
-		if err := e.setAlias(ctx, client, api.AliasScope{Kind: api.AliasApplication}, name, api.ID(id)); err != nil {
-			return err
-		}
 	}
 	return e.object(installed{id}, func(w io.Writer) { line(w, "%s", e.id(id)) })
 }
 
-// upload sends the code from here, so that it works for a node elsewhere too.
-func (e *env) upload(ctx context.Context, client *api.Client, source string, hash *api.Hash) (ident.AppID, error) {
-	code, size, name, err := openCode(source)
-	if err != nil {
-		return ident.AppID{}, err
+func (e *env) install(ctx context.Context, source, name string, hash *api.Hash) (id ident.AppID, err error) {
+	remote := strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
+	var code *appCode
+	if !remote { // what is wrong here is said before a node is asked
+		if code, err = openCode(source); err != nil {
+			return id, err
+		}
+		defer code.Close() //nolint:errcheck // read only
 	}
-	defer code.Close() //nolint:errcheck // read only
-	return client.Upload(ctx, code, api.UploadOptions{
-		Name: name, Package: e.c.String("package"), Version: e.c.String("app-version"),
-		Hash: hash, Metadata: []byte(e.c.String("metadata")), Size: size,
-	})
+	client, err := e.client()
+	if err != nil {
+		return id, err
+	}
+	scope := api.AliasScope{Kind: api.AliasApplication}
+	if remote {
+		if e.c.IsSet("package") || e.c.IsSet("app-version") {
+			return id, usagef("--package and --app-version are for a FILE; what the node fetches has none")
+		}
+		id, err = client.InstallURL(ctx, api.InstallURLRequest{URL: source, Hash: hash, Metadata: api.Bytes(e.c.String("metadata"))})
+	} else {
+		// Uploaded from here, so that it works for a node elsewhere too.
+		id, err = client.Upload(ctx, code, api.UploadOptions{
+			Name: code.name, Package: e.c.String("package"), Version: e.c.String("app-version"),
+			Hash: hash, Metadata: []byte(e.c.String("metadata")), Size: code.size,
+		})
+	}
+	if err == nil && name != "" {
+		err = e.setAlias(ctx, client, scope, name, api.ID(id))
+	}
+	return id, err
 }
 
-func openCode(source string) (code io.ReadCloser, size int64, name string, err error) {
+// appCode is the code of an application on this machine.
+type appCode struct {
+	io.ReadCloser
+
+	name string
+	size int64
+}
+
+func openCode(source string) (*appCode, error) {
 	if example, ok := strings.CutPrefix(source, "example:"); ok {
 		data, err := exampleCode(example)
 		if err != nil {
-			return nil, 0, "", err
+			return nil, err
 		}
-		return io.NopCloser(strings.NewReader(string(data))), int64(len(data)), example + ".wasm", nil
+		return &appCode{io.NopCloser(bytes.NewReader(data)), example + ".wasm", int64(len(data))}, nil
 	}
 	f, err := os.Open(source) //nolint:gosec // the user names the file
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, 0, "", &failure{code: exitFailed, text: "no such file: " + source, hint: "give a .wasm file, an http(s) URL, or example:kv", cause: err}
+		return nil, &failure{code: exitFailed, text: "no such file: " + source, hint: "give a .wasm file, an http(s) URL, or example:kv", cause: err}
 	}
 	if err != nil {
-		return nil, 0, "", fmt.Errorf("read the application: %w", err)
+		return nil, fmt.Errorf("read the application: %w", err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New(source + " is not a file")
 	}
 	if err != nil {
-		return nil, 0, "", errors.Join(fmt.Errorf("read the application: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("read the application: %w", err), f.Close())
 	}
-	return f, info.Size(), filepath.Base(source), nil
+	return &appCode{f, filepath.Base(source), info.Size()}, nil
 }

@@ -25,16 +25,25 @@ const (
 	exitInterrupted = 130
 )
 
-// The kinds of errors in json mode, one for each exit code.
-var kinds = map[int]string{
-	exitFailed:      "failed",
-	exitUsage:       "usage",
-	exitNoNode:      "noNode",
-	exitDenied:      "notAllowed",
-	exitNotFound:    "notFound",
-	exitApplication: "application",
-	exitTimeout:     "timeout",
-	exitInterrupted: "interrupted",
+// kindOf is the word for an exit code in json mode.
+func kindOf(code int) string {
+	switch code {
+	case exitUsage:
+		return "usage"
+	case exitNoNode:
+		return "noNode"
+	case exitDenied:
+		return "notAllowed"
+	case exitNotFound:
+		return "notFound"
+	case exitApplication:
+		return "application"
+	case exitTimeout:
+		return "timeout"
+	case exitInterrupted:
+		return "interrupted"
+	}
+	return "failed"
 }
 
 // usageError is a command line that can not be understood.
@@ -97,7 +106,7 @@ func explain(ctx context.Context, err error) report {
 		r.code, r.hint = exitUsage, config.Hint()
 	case errors.As(err, &inUse):
 		r.hint = "stop that process, or choose another node with --node NAME or --home DIR"
-	case errors.Is(context.Cause(ctx), errInterrupted):
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errInterrupted):
 		r.code, r.message = exitInterrupted, "interrupted"
 	case errors.Is(err, context.DeadlineExceeded):
 		r.code, r.hint = exitTimeout, "give it longer with --timeout"
@@ -125,29 +134,33 @@ func usageHint(e *usageError) string {
 	return strings.Join(hints, " ")
 }
 
-// answerCodes is by the kind a node of ours sends, which says more than the
+// answerCode is by the kind that a node of ours sends, which says more than the
 // HTTP status.
-var answerCodes = map[string]struct {
+type answerCode struct {
 	code int
 	hint string
-}{
-	api.KindInvalid:             {exitUsage, ""},
-	api.KindContextNotFound:     {exitNotFound, "see mero context list"},
-	api.KindApplicationNotFound: {exitNotFound, "see mero app list"},
-	api.KindAliasNotFound:       {exitNotFound, "see mero alias list"},
-	api.KindTokenNotFound:       {exitNotFound, "see mero admin keys"},
-	api.KindMethodNotFound:      {exitNotFound, "see mero app methods"},
-	api.KindNotFound:            {exitNotFound, ""},
-	api.KindGuest:               {exitApplication, ""},
-	api.KindOutput:              {exitApplication, ""},
-	api.KindTimeout:             {exitTimeout, ""},
-	api.KindUnauthorized:        {exitDenied, "see mero identity list --context CONTEXT"},
-	api.KindDenied:              {exitDenied, "use a token with a wider scope: --token, or mero admin token --scope"},
-	api.KindRefusedHost:         {exitDenied, "use the node's own address, or name the host in server.allowed_hosts"},
-	api.KindUninitialized:       {exitFailed, "its first state has not arrived yet"},
-	api.KindApplicationInUse:    {exitFailed, "delete those contexts first: mero context delete"},
-	api.KindReadOnly:            {exitFailed, "free some disk space; the node goes on by itself"},
-	api.KindBusy:                {exitFailed, "try again"},
+}
+
+func answerCodes() map[string]answerCode {
+	return map[string]answerCode{
+		api.KindInvalid:             {exitUsage, ""},
+		api.KindContextNotFound:     {exitNotFound, "see mero context list"},
+		api.KindApplicationNotFound: {exitNotFound, "see mero app list"},
+		api.KindAliasNotFound:       {exitNotFound, "see mero alias list"},
+		api.KindTokenNotFound:       {exitNotFound, "see mero admin keys"},
+		api.KindMethodNotFound:      {exitNotFound, "see mero app methods"},
+		api.KindNotFound:            {exitNotFound, ""},
+		api.KindGuest:               {exitApplication, ""},
+		api.KindOutput:              {exitApplication, ""},
+		api.KindTimeout:             {exitTimeout, ""},
+		api.KindUnauthorized:        {exitDenied, "see mero identity list --context CONTEXT"},
+		api.KindDenied:              {exitDenied, "use a token with a wider scope: --token, or mero admin token --scope"},
+		api.KindRefusedHost:         {exitDenied, "use the node's own address, or name the host in server.allowed_hosts"},
+		api.KindUninitialized:       {exitFailed, "its first state has not arrived yet"},
+		api.KindApplicationInUse:    {exitFailed, "delete those contexts first: mero context delete"},
+		api.KindReadOnly:            {exitFailed, "free some disk space; the node goes on by itself"},
+		api.KindBusy:                {exitFailed, "try again"},
+	}
 }
 
 func explainAnswer(e *api.Error) (code int, hint string) {
@@ -159,7 +172,7 @@ func explainAnswer(e *api.Error) (code int, hint string) {
 	case e.Status == http.StatusUnauthorized:
 		return exitDenied, "give a token of that node: --token or MERO_TOKEN; mero admin token on its machine makes one"
 	}
-	if known, ok := answerCodes[e.Kind]; ok {
+	if known, ok := answerCodes()[e.Kind]; ok {
 		return known.code, known.hint
 	}
 	switch e.Status {
@@ -201,7 +214,14 @@ func explainCall(e *api.RPCError) (code int, hint string) {
 // object; else as a sentence and what to do about it.
 func (r report) show(e *env) {
 	if e.json {
-		doc := map[string]map[string]string{"error": {"kind": kinds[r.code], "message": r.message, "hint": r.hint}}
+		var doc struct {
+			Error struct {
+				Kind    string `json:"kind"`
+				Message string `json:"message"`
+				Hint    string `json:"hint"`
+			} `json:"error"`
+		}
+		doc.Error.Kind, doc.Error.Message, doc.Error.Hint = kindOf(r.code), r.message, r.hint
 		enc := json.NewEncoder(e.err)
 		enc.SetEscapeHTML(false)
 		_ = enc.Encode(doc) // nobody is left to tell

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"mero/node"
 )
@@ -171,7 +172,7 @@ func TestNewFile(t *testing.T) {
 	}
 	want := node.DefaultConfig()
 	want.Log.Level = "warn"
-	if diff := cmp.Diff(want, eff.Config); diff != "" {
+	if diff := cmp.Diff(want, eff.Config, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("a fresh file is not the defaults (-want +got)\n%s", diff)
 	}
 	var active strings.Builder
@@ -187,7 +188,7 @@ func TestNewFile(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the commented defaults do not load: %v", err)
 	}
-	if diff := cmp.Diff(node.DefaultConfig(), eff.Config); diff != "" {
+	if diff := cmp.Diff(node.DefaultConfig(), eff.Config, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("a commented default is not the default (-want +got)\n%s", diff)
 	}
 	for _, key := range node.Keys() {

@@ -116,7 +116,10 @@ const (
 // Lock takes the home for this process, until the lock is released or the
 // process ends in whatever way. The error is an *InUseError when another has it.
 func (h Home) Lock(ctx context.Context) (*Lock, error) {
-	file := flock.New(h.lockFile(), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(filePerm))
+	if err := h.forgetAddrs(); err != nil {
+		return nil, err
+	}
+	file := h.flock(os.O_CREATE | os.O_RDWR)
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	ok, err := file.TryLockContext(ctx, lockRetry)
@@ -130,6 +133,25 @@ func (h Home) Lock(ctx context.Context) (*Lock, error) {
 	// is the operating system's, and on some a locked file can not be written.
 	_ = os.WriteFile(h.lockFile(), []byte(strconv.Itoa(os.Getpid())+"\n"), filePerm)
 	return &Lock{file: file}, nil
+}
+
+// forgetAddrs removes what a killed node left, under a shared lock: so there is
+// no moment in which the home is locked and has addresses of somebody else, to
+// whom a client would then send its token.
+func (h Home) forgetAddrs() error {
+	file := h.flock(os.O_CREATE | os.O_RDWR)
+	ok, err := file.TryRLock()
+	if err != nil {
+		return fmt.Errorf("lock the node's home: %w", err)
+	}
+	if !ok {
+		return &InUseError{Dir: h.dir, PID: h.holder()}
+	}
+	return errors.Join(h.removeAddrs(), file.Unlock())
+}
+
+func (h Home) flock(flag int) *flock.Flock {
+	return flock.New(h.lockFile(), flock.SetFlag(flag), flock.SetPermissions(filePerm))
 }
 
 func (h Home) holder() int {
@@ -160,7 +182,7 @@ func (h Home) Running() (pid int, running bool) {
 	if _, err := os.Stat(h.lockFile()); err != nil {
 		return 0, false
 	}
-	file := flock.New(h.lockFile(), flock.SetFlag(os.O_RDWR), flock.SetPermissions(filePerm))
+	file := h.flock(os.O_RDWR)
 	ok, err := file.TryRLock()
 	if err != nil {
 		return 0, false
@@ -180,11 +202,12 @@ func (h Home) APIAddrs() []string { return h.addrs(h.APIAddrFile()) }
 func (h Home) P2PAddrs() []string { return h.addrs(h.P2PAddrFile()) }
 
 func (h Home) addrs(file string) []string {
-	text, err := os.ReadFile(file) //nolint:gosec // a file of the home
-	if err != nil {
+	if _, running := h.Running(); !running {
 		return nil
 	}
-	if _, running := h.Running(); !running {
+	// Read after the lock was seen: the node that has it removed those of others.
+	text, err := os.ReadFile(file) //nolint:gosec // a file of the home
+	if err != nil {
 		return nil
 	}
 	return strings.Fields(string(text))
@@ -227,7 +250,7 @@ func (h Home) Erase(ctx context.Context) error {
 	var errs []error
 	for _, path := range []string{
 		h.ConfigFile(), h.APIAddrFile(), h.P2PAddrFile(), h.TokenFile(), filepath.Dir(h.PeerKeyFile()),
-		h.StoreDir(), h.StoreDir() + ".anchor", h.BlobsDir(), filepath.Dir(h.CacheDir()),
+		h.StoreDir(), h.StoreDir() + ".anchor", h.StoreDir() + ".lock", h.BlobsDir(), filepath.Dir(h.CacheDir()),
 	} {
 		if err := os.RemoveAll(path); err != nil {
 			errs = append(errs, err)

@@ -76,7 +76,13 @@ func TestStaleAddrs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Release() //nolint:errcheck // the directory goes with the test
-	if got := home.APIAddrs(); len(got) != 1 || got[0] != "http://127.0.0.1:1" {
+	if got := home.APIAddrs(); got != nil {
+		t.Fatalf("got %v of another node while this one has the home", got)
+	}
+	if err := os.WriteFile(home.APIAddrFile(), []byte("http://127.0.0.1:2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := home.APIAddrs(); len(got) != 1 || got[0] != "http://127.0.0.1:2" {
 		t.Fatalf("got %v with a running node", got)
 	}
 }

@@ -69,9 +69,6 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 		return nil, err
 	}
 	n.closes("home", lock.Release)
-	if err := home.removeAddrs(); err != nil { // a killed node left them
-		return nil, fmt.Errorf("remove old addresses: %w", err)
-	}
 	n.closes("addresses", home.removeAddrs)
 
 	metrics := prometheus.NewRegistry()
