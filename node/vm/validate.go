@@ -19,8 +19,9 @@ const (
 	// MaxMemoryPages is the hard limit of a guest's memory, in pages of 64 KiB.
 	MaxMemoryPages = 1024
 
-	maxBody      = 1 << 20 // bytes of one function: wazero's SSA pass recurses along its blocks
-	maxLocals    = 10_000  // of one function
+	maxBody      = 256 << 10 // bytes of one function; wazero's SSA pass recurses along its blocks
+	maxFunctions = 100_000   // 2 million empty ones take the compiler 0.6 GB
+	maxLocals    = 10_000    // of one function
 	maxParams    = 128
 	maxResults   = 16
 	maxNesting   = 2_000 // blocks within blocks
@@ -29,6 +30,11 @@ const (
 	// maxLocalsPerByte bounds the locals of all functions together: a body of
 	// seven bytes may declare thousands.
 	maxLocalsPerByte = 8
+	// maxControlCost bounds the sum, over all functions, of the squared number
+	// of control instructions: the compiler's time grows so, and 60 KB of br_if
+	// already take seconds. Rust
+	// applications have up to 9 million, a Go guest of 6 MB has 81 million.
+	maxControlCost = 1 << 29
 )
 
 const (
@@ -95,6 +101,8 @@ type moduleInfo struct {
 	dataCount  int // -1: no such section
 	code       int
 	localsLeft int
+	// controlCost is what maxControlCost bounds.
+	controlCost int
 
 	// clean is the module as wazero gets it: the sections that were checked,
 	// without custom sections (but a well-formed name section, for traces),
@@ -367,7 +375,12 @@ func readLimits(r *reader) (low, high int64) {
 }
 
 func (m *moduleInfo) readFunctions(r *reader) {
-	for range r.count(1) {
+	n := r.count(1)
+	if n > maxFunctions {
+		r.fail("%d functions (limit %d)", n, maxFunctions)
+		return
+	}
+	for range n {
 		t := r.index(len(m.types), "type")
 		if r.err != nil {
 			return

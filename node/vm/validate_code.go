@@ -9,6 +9,8 @@ type body struct {
 	*reader
 	m      *moduleInfo
 	locals int
+	// branches counts control instructions, see maxControlCost.
+	branches int
 	// blocks holds the kind of each open block, the function's own first.
 	blocks []byte
 }
@@ -37,6 +39,10 @@ func (m *moduleInfo) readCode(r *reader) {
 		}
 		open = b.blocks
 		m.code++
+		if m.controlCost += b.branches * b.branches; m.controlCost > maxControlCost {
+			r.fail("too many branches in large functions to compile")
+			return
+		}
 	}
 }
 
@@ -103,6 +109,7 @@ func (b *body) instruction(op byte) {
 
 // control reads blocks and branches.
 func (b *body) control(op byte) {
+	b.branches++
 	switch op {
 	case 0x02, 0x03, 0x04: // block, loop, if
 		b.blockType()
@@ -122,7 +129,9 @@ func (b *body) control(op byte) {
 	case 0x0c, 0x0d: // br, br_if
 		b.index(len(b.blocks), "label")
 	case 0x0e: // br_table
-		for range b.count(1) + 1 {
+		n := b.count(1)
+		b.branches += n
+		for range n + 1 {
 			b.index(len(b.blocks), "label")
 			if b.err != nil {
 				return
