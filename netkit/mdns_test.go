@@ -1,5 +1,3 @@
-//go:build mdns
-
 package netkit_test
 
 import (
@@ -9,8 +7,6 @@ import (
 
 	"mero/netkit"
 )
-
-const hasMDNS = true
 
 // multicast skips the test where a multicast packet does not come back.
 func multicast(t *testing.T) {

@@ -3,11 +3,8 @@ package netkit_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
@@ -167,26 +164,5 @@ func TestMessageID(t *testing.T) {
 	}
 	if len(seen) != 5 {
 		t.Errorf("%d ids for five messages", len(seen))
-	}
-}
-
-func TestMDNSBuild(t *testing.T) {
-	cfg := local()
-	cfg.MDNS = true
-	n, err := netkit.New(cfg, deps(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	err = n.Run(ctx)
-	if hasMDNS {
-		if err != nil {
-			t.Errorf("run: %v", err)
-		}
-		return
-	}
-	if err == nil || !strings.Contains(err.Error(), "network.mdns") || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("run without mDNS: %v, want an error that names the key", err)
 	}
 }

@@ -1,5 +1,0 @@
-//go:build !mdns
-
-package netkit_test
-
-const hasMDNS = false
