@@ -465,6 +465,32 @@ func TestPendingIsBounded(t *testing.T) {
 	}
 }
 
+// Each delta that goes makes room for one.
+func TestRoomIsCounted(t *testing.T) {
+	limits := dag.Limits{Pending: 100, PerAuthor: 3, Parents: 100}
+	g := dag.New(id("G"), limits)
+	add := func(i int) error {
+		_, err := g.Add(dag.Node{
+			ID: id(fmt.Sprint("orphan", i)), Parents: []delta.ID{id("absent")}, Writer: writerOf("w"), Seq: 1, Time: delta.Tick,
+		})
+		return err
+	}
+	for i := range 20 {
+		if err := add(i); (err != nil) != (i >= 3) {
+			t.Fatalf("orphan %d: %v", i, err)
+		}
+	}
+	for i := range 3 {
+		g.Forget(id(fmt.Sprint("orphan", i)))
+		if err := add(10 + i); err != nil {
+			t.Errorf("no room after one was forgotten: %v", err)
+		}
+		if err := add(20 + i); !errors.Is(err, dag.ErrPendingFull) {
+			t.Errorf("room for two after one was forgotten: %v", err)
+		}
+	}
+}
+
 // What connects makes room, and does not need any itself.
 func TestFullGraphStillConnects(t *testing.T) {
 	text := parse(t, "G -> A -> B -> C -> D\nX -> Y")
