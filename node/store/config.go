@@ -20,7 +20,7 @@ const (
 // Config is the section `storage` of the node's configuration.
 type Config struct {
 	// Fsync makes every acknowledged write durable against power loss.
-	Fsync bool `koanf:"fsync" comment:"Wait for the disk before a write is acknowledged. Off, a power cut loses the last seconds; a killed process loses nothing either way."`
+	Fsync bool `koanf:"fsync" comment:"Wait for the disk before a write is acknowledged. Off, a power cut loses the last seconds and the next start asks for accept_loss; a killed process loses nothing either way."`
 	// Reserve is the free space in bytes below which the store is read-only.
 	Reserve uint64 `koanf:"reserve" comment:"Free disk space in bytes below which nothing is written. The default of 64 MiB is what compaction may need for a moment; less risks a crash when the disk fills up."`
 	// AcceptLoss opens a store that has lost acknowledged steps.

@@ -73,6 +73,25 @@ const (
 	TableApp      = tableApp
 )
 
+// ParseLog is what is read of a log: its newest transaction, and where it ends.
+func ParseLog(b []byte) (first, last uint64, end int64) {
+	l := parseLog(b)
+	return l.first, l.last, l.end
+}
+
+// VerifyTable reads a table file.
+func VerifyTable(path string) error {
+	var v verifier
+	_, _, err := v.table(path, true)
+	return err
+}
+
+// DecodeHead reads the head of a value of state.
+func DecodeHead(form, b []byte) (length int, err error) {
+	h, err := decodeHead(spaceState, form, b)
+	return h.length, err
+}
+
 // AppendText and CutText are the escaped form of names and keys.
 func AppendText(b, text []byte) []byte                { return appendText(b, text) }
 func CutText(b []byte) (text, rest []byte, err error) { return cutText(b) }

@@ -56,6 +56,46 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
+// TestSweepingBesideLargeSteps sweeps all the time while generations are written.
+func TestSweepingBesideLargeSteps(t *testing.T) {
+	s := newStore(t)
+	s.SetLimits(100<<10, 500)
+	replicas := []*replica{newReplica(t, s, 1), newReplica(t, s, 2)}
+	stop := make(chan struct{})
+	var sweeper, writers sync.WaitGroup
+	sweeper.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := s.Tidy(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for _, r := range replicas {
+		writers.Go(func() {
+			for n := range 10 {
+				st := r.step(300<<10, r.set(fmt.Sprint(n%3), pattern(300<<10, uint64(n))))
+				if err := s.Commit(t.Context(), st); err != nil {
+					t.Error(err)
+					return
+				}
+				r.done(st)
+			}
+		})
+	}
+	writers.Wait()
+	close(stop)
+	sweeper.Wait()
+	for _, r := range replicas {
+		r.check(t, s)
+	}
+}
+
 // TestBatchKeepsToItsLimit lets more wait than one transaction holds.
 func TestBatchKeepsToItsLimit(t *testing.T) {
 	s := newStore(t)

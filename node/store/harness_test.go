@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -144,7 +145,7 @@ func (r *replica) diff(s *store.Store) error {
 	}
 	defer v.Close()
 	if got := v.Context().Step; got != r.rec.Step {
-		return errorf("step %d, want %d", got, r.rec.Step)
+		return fmt.Errorf("step %d, want %d", got, r.rec.Step)
 	}
 	seen := 0
 	var last []byte
@@ -154,16 +155,16 @@ func (r *replica) diff(s *store.Store) error {
 		}
 		want, ok := r.state[string(kv.Key)]
 		if !ok || !bytes.Equal(want, kv.Value) {
-			return errorf("StateAll: key of %d bytes: %d bytes, want %d, known %v", len(kv.Key), len(kv.Value), len(want), ok)
+			return fmt.Errorf("StateAll: key of %d bytes: %d bytes, want %d, known %v", len(kv.Key), len(kv.Value), len(want), ok)
 		}
 		if len(kv.Key) <= 512 && seen > 0 && bytes.Compare(last, kv.Key) >= 0 {
-			return errorf("StateAll: %q after %q", kv.Key, last)
+			return fmt.Errorf("StateAll: %q after %q", kv.Key, last)
 		}
 		last = kv.Key
 		seen++
 	}
 	if seen != len(r.state) {
-		return errorf("StateAll: %d keys, want %d", seen, len(r.state))
+		return fmt.Errorf("StateAll: %d keys, want %d", seen, len(r.state))
 	}
 	for key, want := range r.state {
 		got, ok, err := v.Get([]byte(key))
@@ -171,7 +172,7 @@ func (r *replica) diff(s *store.Store) error {
 			return err
 		}
 		if !ok || !bytes.Equal(got, want) {
-			return errorf("Get: key of %d bytes: %d bytes, %v, want %d", len(key), len(got), ok, len(want))
+			return fmt.Errorf("Get: key of %d bytes: %d bytes, %v, want %d", len(key), len(got), ok, len(want))
 		}
 	}
 	return r.diffDeltas(v)
@@ -185,16 +186,14 @@ func (r *replica) diffDeltas(v *store.View) error {
 		}
 		n++
 		if d.ID != deltaID(r.id, n) || d.Fate != store.FateFolded || !bytes.Equal(d.Bytes, pattern(len(d.Bytes), n)) {
-			return errorf("delta %d is not the one that was written", n)
+			return fmt.Errorf("delta %d is not the one that was written", n)
 		}
 	}
 	if n != r.rec.Deltas {
-		return errorf("%d deltas, want %d", n, r.rec.Deltas)
+		return fmt.Errorf("%d deltas, want %d", n, r.rec.Deltas)
 	}
 	return nil
 }
-
-func errorf(format string, args ...any) error { return fmtError(format, args...) }
 
 func (r *replica) check(tb testing.TB, s *store.Store) {
 	tb.Helper()

@@ -147,12 +147,13 @@ func (in *inspection) readTables(dir string, budget int64) error {
 	}
 	slices.Sort(ids)
 	slices.Reverse(ids)
+	var v verifier
 	for _, id := range ids {
 		if manifest.Tables[id].KeyID != 0 {
 			return &DamagedError{File: path, Reason: fmt.Sprintf("table %d is said to be encrypted", id)}
 		}
 		file := table.NewFilename(id, dir)
-		newest, size, err := verifyTable(file, budget > 0)
+		newest, size, err := v.table(file, budget > 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return &DamagedError{File: file, Reason: "is missing"}
 		}

@@ -44,9 +44,14 @@ func readLog(path string) (logFile, error) {
 	if err != nil {
 		return logFile{}, fmt.Errorf("read a log of the store: %w", err)
 	}
-	if binary.BigEndian.Uint64(b) != 0 {
-		return logFile{}, &DamagedError{File: path, Reason: "is said to be encrypted"}
+	if len(b) < logHeader || binary.BigEndian.Uint64(b) != 0 {
+		return logFile{}, &DamagedError{File: path, Reason: "has a bad header"}
 	}
+	return parseLog(b), nil
+}
+
+// parseLog reads what follows the header, as far as it is whole.
+func parseLog(b []byte) logFile {
 	l := logFile{end: logHeader}
 	var open uint64 // the transaction that the records belong to
 	for at := logHeader; ; {
@@ -72,7 +77,7 @@ func readLog(path string) (logFile, error) {
 		l.end, open = int64(at), 0
 	}
 	l.dirty = len(bytes.TrimLeft(b[l.end:], "\x00")) > 0
-	return l, nil
+	return l
 }
 
 func (l *logFile) add(n uint64) {
@@ -127,9 +132,12 @@ func readLogRecord(b []byte) (logRecord, bool) {
 //	blocks | index | u32 length of index | checksum of index | u32 length of checksum
 //	block = entries | checksum of them | u32 length of checksum
 
-// verifyTable checks a table's index and, if asked, its blocks. It returns the
-// newest transaction in it. A damaged table is a *DamagedError.
-func verifyTable(path string, blocks bool) (newest uint64, size int64, err error) {
+// verifier checks tables, with one buffer for all of them.
+type verifier struct{ buffer []byte }
+
+// table checks a table's index and, if asked, its blocks. It returns the newest
+// transaction in it. A damaged table is a *DamagedError.
+func (v *verifier) table(path string, blocks bool) (newest uint64, size int64, err error) {
 	// flatbuffers has no bounds of its own; the checksum before it makes a panic
 	// all but impossible, and this makes it an error.
 	defer func() {
@@ -151,7 +159,7 @@ func verifyTable(path string, blocks bool) (newest uint64, size int64, err error
 		return 0, 0, &DamagedError{File: path, Reason: "index is damaged", Err: err}
 	}
 	if blocks {
-		if err := verifyBlocks(f, index, end); err != nil {
+		if err := v.blocks(f, index, end); err != nil {
 			return 0, 0, &DamagedError{File: path, Reason: "data are damaged", Err: err}
 		}
 	}
@@ -203,8 +211,11 @@ func lengthAndBytes(f io.ReaderAt, end *int64) ([]byte, error) {
 	return out, nil
 }
 
-func verifyBlocks(f io.ReaderAt, index *fb.TableIndex, end int64) error {
-	data := make([]byte, end)
+func (v *verifier) blocks(f io.ReaderAt, index *fb.TableIndex, end int64) error {
+	if int64(cap(v.buffer)) < end {
+		v.buffer = make([]byte, end)
+	}
+	data := v.buffer[:end]
 	if _, err := f.ReadAt(data, 0); err != nil {
 		return fmt.Errorf("read: %w", err)
 	}

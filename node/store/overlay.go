@@ -49,18 +49,19 @@ func (s *Store) commitLarge(ctx context.Context, st *Step, last *batch, g genera
 	if err := s.room(2 * bytes); err != nil {
 		return err
 	}
-	if err := s.writeAhead(ctx, st, generation, values, queue); err != nil {
-		return err
+	err = s.writeAhead(ctx, st, generation, values, queue)
+	if err == nil {
+		err = s.submit(last)
 	}
-	if err := s.submit(last); err != nil {
+	if err != nil {
+		s.untidy.Store(true)
 		return err
 	}
 	if st.Context == nil {
 		return nil
 	}
-	rec := newContextRecord(st.Context, g)
-	rec.Step++
-	if err := s.merge(context.WithoutCancel(ctx), st.Context.ID, rec); err != nil {
+	if err := s.merge(context.WithoutCancel(ctx), st.Context.ID); err != nil {
+		s.untidy.Store(true)
 		s.log.Warn().Err(err).Stringer("context", st.Context.ID).Msg("large step is kept beside the state for now")
 	}
 	return nil
@@ -92,16 +93,26 @@ func (s *Store) writeAhead(ctx context.Context, st *Step, generation uint32, val
 // merge moves the overlay of a context into its base and forgets it. Each record
 // is put into the base before it leaves the overlay, so it can be interrupted
 // anywhere and done again, and readers see the same values all the time. The
-// context is locked; rec is its record.
-func (s *Store) merge(ctx context.Context, id ident.ContextID, rec *contextRecord) error {
+// context is locked.
+func (s *Store) merge(ctx context.Context, id ident.ContextID) error {
+	var rec contextRecord
+	err := s.read(func(txn *badger.Txn) error {
+		b, err := record(txn, contextKey(id))
+		if err != nil {
+			return err
+		}
+		return s.codec.decode(b, &rec)
+	})
+	if err != nil {
+		return err
+	}
 	for sp := range spaces {
 		if err := s.mergeSpace(ctx, sp, id, rec.generations()); err != nil {
 			return err
 		}
 	}
-	done := *rec
-	done.Overlay = 0
-	value, err := s.codec.encode(&done)
+	rec.Overlay = 0
+	value, err := s.codec.encode(&rec)
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,13 @@ func (r *contextRecord) context(id ident.ContextID) Context {
 	}
 }
 
+// contextHead is the part of a contextRecord that a commit needs.
+type contextHead struct {
+	Step    uint64 `cbor:"14,keyasint"`
+	Base    uint32 `cbor:"15,keyasint"`
+	Overlay uint32 `cbor:"16,keyasint"`
+}
+
 type appRecord struct {
 	Blob      [32]byte `cbor:"1,keyasint"`
 	Size      uint64   `cbor:"2,keyasint"`

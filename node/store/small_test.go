@@ -293,23 +293,3 @@ func TestConfig(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func FuzzText(f *testing.F) {
-	for _, seed := range []string{"", "a", "\x00", "\x00\x01", "\x00\xff\x00", "a\x00b"} {
-		f.Add([]byte(seed), []byte("a\x00"))
-	}
-	f.Fuzz(func(t *testing.T, a, b []byte) {
-		ea, eb := store.AppendText(nil, a), store.AppendText(nil, b)
-		if bytes.Compare(a, b) != bytes.Compare(ea, eb) {
-			t.Errorf("%q and %q sort otherwise when escaped", a, b)
-		}
-		if !bytes.Equal(a, b) && bytes.HasPrefix(ea, eb) {
-			t.Errorf("escaped %q is a prefix of %q", b, a)
-		}
-		got, rest, err := store.CutText(append(bytes.Clone(ea), b...))
-		if err != nil || !bytes.Equal(got, a) || !bytes.Equal(rest, b) {
-			t.Errorf("%q: got %q, %q, %v", a, got, rest, err)
-		}
-		_, _, _ = store.CutText(a)
-	})
-}

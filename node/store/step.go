@@ -128,7 +128,7 @@ func checkName(what, name string) error {
 // The context is locked.
 func (s *Store) present(ctx context.Context, st *Step) (generations, error) {
 	id := st.Context.ID
-	rec, gone, err := s.contextRecord(id)
+	rec, gone, err := s.contextHead(id)
 	switch {
 	case err != nil:
 		return generations{}, err
@@ -147,23 +147,24 @@ func (s *Store) present(ctx context.Context, st *Step) (generations, error) {
 		return generations{}, fmt.Errorf("context %s: %w: made at %d, now at %d", id, ErrStale, st.Context.Step, rec.Step)
 	}
 	if rec.Overlay != 0 {
-		if err := s.merge(ctx, id, rec); err != nil {
+		if err := s.merge(ctx, id); err != nil {
 			return generations{}, err
 		}
-		rec.Overlay = 0
 	}
-	return rec.generations(), s.checkOld(st, rec.generations())
+	g := generations{base: rec.Base}
+	return g, s.checkOld(st, g)
 }
 
-// contextRecord reads a context's record; gone when it is deleted but not swept.
-func (s *Store) contextRecord(id ident.ContextID) (rec *contextRecord, gone bool, err error) {
+// contextHead reads the head of a context's record, nil when there is none; gone
+// when it is deleted but not swept.
+func (s *Store) contextHead(id ident.ContextID) (rec *contextHead, gone bool, err error) {
 	err = s.read(func(txn *badger.Txn) error {
 		b, err := record(txn, contextKey(id))
 		if err != nil {
 			return err
 		}
 		if b != nil {
-			rec = &contextRecord{}
+			rec = &contextHead{}
 			return s.codec.decode(b, rec)
 		}
 		mark, err := record(txn, goneKey(id))

@@ -55,6 +55,7 @@ type Store struct {
 
 	failure  atomic.Pointer[error] // the first write that the disk refused
 	readOnly atomic.Bool           // as it was last logged
+	untidy   atomic.Bool           // there may be leftovers for Run
 
 	limits limits
 	fault  func() error // a test's crash before a transaction; nil else
@@ -141,6 +142,7 @@ func (s *Store) start(sch schema, verify int64) error {
 		return &DamagedError{File: s.dir, Reason: fmt.Sprintf("database opened at transaction %d, its files have %d", got, in.last)}
 	}
 	s.lost, s.unread = in.lost, in.unread
+	s.untidy.Store(true)
 	s.metrics.lost.Set(float64(s.lost))
 	if s.lost > 0 {
 		s.log.Warn().Uint64("transactions", s.lost).Msg("acknowledged writes were lost, and that was accepted")
@@ -288,9 +290,10 @@ func (s *Store) Run(ctx context.Context) error {
 
 // verifyRest reads the tables that were too many for Open, about 64 MiB a second.
 func (s *Store) verifyRest(ctx context.Context) {
+	var v verifier
 	for _, path := range s.unread {
 		begun := time.Now()
-		_, size, err := verifyTable(path, true)
+		_, size, err := v.table(path, true)
 		var damaged *DamagedError
 		switch {
 		case errors.Is(err, os.ErrNotExist):

@@ -19,7 +19,7 @@ import (
 // those of every write.
 func (s *Store) DeleteContext(ctx context.Context, id ident.ContextID) error {
 	defer s.steps.lock(id)()
-	rec, _, err := s.contextRecord(id)
+	rec, _, err := s.contextHead(id)
 	if err != nil {
 		return err
 	}
@@ -31,15 +31,24 @@ func (s *Store) DeleteContext(ctx context.Context, id ident.ContextID) error {
 		return err
 	}
 	if err := s.sweepContext(ctx, id); err != nil {
+		s.untidy.Store(true)
 		s.log.Info().Err(err).Stringer("context", id).Msg("deleted context will be swept later")
 	}
 	return nil
 }
 
-// tidy finishes what crashes and failures left. It logs what it cannot do now and
-// comes again.
+// tidy finishes what crashes and failures left, if there is anything. It logs what
+// it cannot do now and comes again.
 func (s *Store) tidy(ctx context.Context) {
-	if err := s.tidyAll(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrDiskFull) {
+	if !s.untidy.Swap(false) {
+		return
+	}
+	err := s.tidyAll(ctx)
+	if err == nil {
+		return
+	}
+	s.untidy.Store(true)
+	if ctx.Err() == nil && !errors.Is(err, ErrDiskFull) {
 		s.log.Warn().Err(err).Msg("leftovers of the store stay for now")
 	}
 }
@@ -88,21 +97,21 @@ func (s *Store) mergeAll(ctx context.Context) error {
 }
 
 func (s *Store) mergeLocked(ctx context.Context, id ident.ContextID) error {
-	rec, _, err := s.contextRecord(id)
+	rec, _, err := s.contextHead(id)
 	if err != nil || rec == nil || rec.Overlay == 0 {
 		return err
 	}
 	defer s.steps.lock(id)()
-	rec, _, err = s.contextRecord(id)
+	rec, _, err = s.contextHead(id)
 	if err != nil || rec == nil || rec.Overlay == 0 {
 		return err
 	}
-	return s.merge(ctx, id, rec)
+	return s.merge(ctx, id)
 }
 
 func (s *Store) sweepLocked(ctx context.Context, id ident.ContextID) error {
 	defer s.steps.lock(id)()
-	_, gone, err := s.contextRecord(id)
+	_, gone, err := s.contextHead(id)
 	if err != nil || !gone {
 		return err
 	}

@@ -1,13 +1,11 @@
+//go:build unix
+
 package store_test
 
 import (
-	"context"
-	"fmt"
 	"io/fs"
 	"syscall"
 )
-
-func fmtError(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // blocks is what a file occupies, in bytes.
 func blocks(fi fs.FileInfo) int64 {
@@ -16,5 +14,3 @@ func blocks(fi fs.FileInfo) int64 {
 	}
 	return fi.Size()
 }
-
-func bg() context.Context { return context.Background() }
