@@ -51,11 +51,8 @@ func (x *exchange) upload() error {
 	if err != nil {
 		return err
 	}
-	body := &moving{
-		body:    http.MaxBytesReader(x, x.r.Body, apps.MaxSize+1), // one more byte lets apps say what the limit is
-		control: http.NewResponseController(x.ResponseWriter), timeout: x.server.cfg.BodyTimeout,
-	}
-	defer body.end()
+	// One byte more than the limit lets apps say what the limit is.
+	body := &moving{x: x, body: http.MaxBytesReader(x, x.r.Body, apps.MaxSize+1)}
 	app, err := x.server.deps.Apps.Install(x.r.Context(), body, src)
 	if err != nil && body.err != nil && errors.Is(err, apps.ErrFetch) {
 		return bodyError(body.err)
@@ -90,23 +87,23 @@ func uploadSource(q url.Values) (apps.Source, error) {
 // moving is a body that must not stand still: each read has a deadline of its
 // own, so that a long upload may take its time and a dead one may not.
 type moving struct {
-	body    io.Reader
-	control *http.ResponseController
-	timeout time.Duration
-	err     error // what ended the body, but for its end
+	x    *exchange
+	body io.Reader
+	err  error // what ended the body early
 }
 
 // Read implements io.Reader.
 func (m *moving) Read(b []byte) (int, error) {
-	_ = m.control.SetReadDeadline(time.Now().Add(m.timeout)) // not every test's writer has deadlines
+	m.x.bodyDeadline(time.Now().Add(m.x.server.cfg.BodyTimeout))
 	n, err := m.body.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
+		m.x.bodyDeadline(time.Time{})
+	case err != nil:
 		m.err = err
 	}
 	return n, err
 }
-
-func (m *moving) end() { _ = m.control.SetReadDeadline(time.Time{}) }
 
 // applications is GET /applications.
 func (x *exchange) applications() error {

@@ -165,12 +165,6 @@ func (x *exchange) jsonBody() ([]byte, error) {
 	if x.r.ContentLength > limit {
 		return nil, &http.MaxBytesError{Limit: limit}
 	}
-	// A deadline for the body alone: net/http's own for whole requests would
-	// also end calls that run longer.
-	control := http.NewResponseController(x.ResponseWriter)
-	if control.SetReadDeadline(time.Now().Add(x.server.cfg.BodyTimeout)) == nil {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	}
 	var b bytes.Buffer
 	if n := x.r.ContentLength; n > 0 {
 		b.Grow(int(n) + bytes.MinRead) // one allocation; n is within the limit
@@ -178,7 +172,19 @@ func (x *exchange) jsonBody() ([]byte, error) {
 	if _, err := b.ReadFrom(http.MaxBytesReader(x, x.r.Body, limit)); err != nil {
 		return nil, bodyError(err)
 	}
+	x.bodyDeadline(time.Time{}) // the call may take longer than its body
 	return b.Bytes(), nil
+}
+
+// bodyDeadline bounds how long the rest of the body may take to come. It is set
+// for every request with a body before anything else is decided, and taken
+// away only once the body is complete: net/http reads what a handler left
+// before it sends the answer, and without a deadline a client that sends
+// nothing would hold the connection for ever. (Its own deadline for whole
+// requests would also end calls that run longer.)
+func (x *exchange) bodyDeadline(at time.Time) {
+	// A test's recorder has no deadlines.
+	_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(at)
 }
 
 // bodyError classifies what went wrong while a body was read.

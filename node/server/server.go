@@ -92,6 +92,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			x.panicked(cause)
 		}
 	}()
+	if r.ContentLength != 0 {
+		x.bodyDeadline(began.Add(s.cfg.BodyTimeout))
+	}
 	if err := s.admit(x); err != nil {
 		x.fail(err)
 		return
