@@ -50,6 +50,9 @@ func (o *overlay) find(key []byte) (e *entry, kept bool, err error) {
 		if e.below, e.hadBelow, err = o.state.Get(key); err != nil {
 			return nil, false, err
 		}
+		if !e.hadBelow {
+			e.below = nil
+		}
 	}
 	if size := len(key) + len(e.below); o.cached < maxReadCacheEntries && o.cachedBytes+size <= maxReadCacheBytes {
 		o.cached++
