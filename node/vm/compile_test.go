@@ -231,7 +231,7 @@ func TestConfig(t *testing.T) {
 	}
 	for key, c := range map[string]vm.Config{
 		"runtime.call_timeout": {MemoryLimit: 1 << 30},
-		"runtime.memory_limit": {CallTimeout: 1, MemoryLimit: 1 << 20},
+		"runtime.memory_limit": {CallTimeout: 1, MemoryLimit: 64 << 20},
 	} {
 		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), key+": ") {
 			t.Errorf("got %v, want an error of %s", err, key)

@@ -25,8 +25,9 @@ func (c Config) Validate() error {
 	switch {
 	case c.CallTimeout <= 0:
 		return fmt.Errorf("runtime.call_timeout: %s, want more than 0", c.CallTimeout)
-	case c.MemoryLimit < maxMemoryBytes:
-		return fmt.Errorf("runtime.memory_limit: %d bytes, one call alone may need %d", c.MemoryLimit, maxMemoryBytes)
+	case c.MemoryLimit < 2*maxMemoryBytes:
+		// While memory grows, the old and the new buffer are both lent.
+		return fmt.Errorf("runtime.memory_limit: %d bytes, one call alone may need %d", c.MemoryLimit, 2*maxMemoryBytes)
 	}
 	return nil
 }
