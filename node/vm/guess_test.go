@@ -200,12 +200,7 @@ func (n *node) expect(what string) bool {
 // another takes the next literal that often fits: an id in base58, in hex, a
 // number as text, and so on.
 func (n *node) another() bool {
-	for _, literal := range []string{
+	return slices.ContainsFunc([]string{
 		`"a"`, `"1"`, `"` + self.String() + `"`, `"` + strings.Repeat("01", 32) + `"`, "1", "0", "true", "null", bytesOf(32), "[]", "{}",
-	} {
-		if n.become(literal) {
-			return true
-		}
-	}
-	return false
+	}, n.become)
 }

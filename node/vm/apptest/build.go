@@ -102,7 +102,7 @@ func BuildPackage(t testing.TB, pkg string) []byte { t.Helper(); return build(t,
 func build(t testing.TB, pkg string) []byte {
 	t.Helper()
 	entry, _ := builds.LoadOrStore(pkg, &built{})
-	b := entry.(*built) //nolint:errcheck // only this function stores
+	b := entry.(*built)
 	b.once.Do(func() { b.wasm, b.err = compile(pkg) })
 	switch {
 	case errors.Is(b.err, errNoToolchain):
@@ -132,7 +132,7 @@ func compile(pkg string) ([]byte, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("apptest: building %s: %w\n%s", pkg, err, out)
 	}
-	return os.ReadFile(file) //nolint:gosec // the file we had written
+	return os.ReadFile(file)
 }
 
 // Flags are the arguments of `go` that make an application, up to the output

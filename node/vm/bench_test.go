@@ -1,0 +1,67 @@
+package vm_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"mero/node/vm"
+)
+
+// BenchmarkKV runs a real key-value application on a map: set MERO_BENCH_APP to
+// a binary of it (core-kv_store of 2025-12 has the methods set and get).
+// Without it the benchmarks are skipped, since no binary is in the repository.
+func BenchmarkKV(b *testing.B) {
+	wasm, err := os.ReadFile(os.Getenv("MERO_BENCH_APP"))
+	if err != nil {
+		b.Skip("MERO_BENCH_APP names no readable module")
+	}
+	m, err := newEngine(b, "").Compile(b.Context(), wasm)
+	if err != nil {
+		b.Fatal(err)
+	}
+	state := mapState{}
+	clock := uint64(time.Now().UnixNano())
+	run := func(b *testing.B, method, input string) *vm.Outcome {
+		clock += 1 << 16
+		out, err := m.Run(b.Context(), vm.Call{Method: method, Input: []byte(input), Time: clock, State: state})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return out
+	}
+	for _, w := range run(b, "init", "{}").Writes {
+		state[string(w.Key)] = string(w.Value)
+	}
+	for _, w := range run(b, "set", `{"key":"a","value":"1"}`).Writes {
+		state[string(w.Key)] = string(w.Value)
+	}
+	b.Run("get", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if out := run(b, "get", `{"key":"a"}`); string(out.Output) != `"1"` {
+				b.Fatalf("get gave %s", out.Output)
+			}
+		}
+	})
+	b.Run("set", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if out := run(b, "set", `{"key":"a","value":"2"}`); !out.Committed {
+				b.Fatal("set did not commit")
+			}
+		}
+	})
+}
+
+// BenchmarkCall is the cost of a call that does nothing: context, instance and
+// memory.
+func BenchmarkCall(b *testing.B) {
+	m := compile(b, newProgram().fn("run"))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Run(b.Context(), vm.Call{Method: "run"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
