@@ -33,8 +33,8 @@ const (
 	// for later versions.
 	MaxHeader = 64 << 10
 	// MaxEnvelope bounds a whole delta, in bytes: an artifact of MaxArtifact with
-	// MaxEvents events of full size (1.7 MiB) and MaxWraps wraps (121 KiB) is
-	// 5.8 MiB, and fits.
+	// MaxEvents events of full size (1.6 MiB), MaxWraps wraps (119 KiB) and MaxParents
+	// parents (9 KiB) is 5 998 049 bytes, and fits.
 	MaxEnvelope = 6 << 20
 )
 
