@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,7 +21,7 @@ type Config struct {
 	MaxConnections int           `koanf:"max_connections" comment:"How many connections may be open at a time; more wait to be accepted, so that file descriptors are left for the store."`
 	MetricsPublic  bool          `koanf:"metrics_public" comment:"Answer /metrics without a token also on addresses that are not loopback."`
 	HeaderTimeout  time.Duration `koanf:"header_timeout" comment:"How long a client may take to send the head of a request."`
-	BodyTimeout    time.Duration `koanf:"body_timeout" comment:"How long a client may take to send a JSON body, or to send or take nothing of a transfer. A slower one is cut off."`
+	BodyTimeout    time.Duration `koanf:"body_timeout" comment:"How long a client may take to send a JSON body, or to send nothing of an upload; twice that is what it may take for 1 MiB of an answer. A slower one is cut off."`
 	IdleTimeout    time.Duration `koanf:"idle_timeout" comment:"How long a connection is kept open between requests."`
 	DrainTimeout   time.Duration `koanf:"drain_timeout" comment:"How long running requests may go on when the node stops. 3 s keep the whole stop below 5 s."`
 }
@@ -47,7 +48,7 @@ func DefaultConfig() Config {
 // Validate names the key that is wrong.
 func (c Config) Validate() error {
 	if len(c.Listen) == 0 {
-		return fmt.Errorf("server.listen: at least one address is needed")
+		return errors.New("server.listen: at least one address is needed")
 	}
 	for _, address := range c.Listen {
 		if _, err := parseListen(address); err != nil {
@@ -64,13 +65,16 @@ func (c Config) Validate() error {
 			return fmt.Errorf("server.allowed_origins: %w", err)
 		}
 	}
-	for key, n := range map[string]int64{
-		"max_body": c.MaxBody, "max_in_flight": int64(c.MaxInFlight), "max_connections": int64(c.MaxConnections),
-		"header_timeout": int64(c.HeaderTimeout), "body_timeout": int64(c.BodyTimeout),
-		"idle_timeout": int64(c.IdleTimeout), "drain_timeout": int64(c.DrainTimeout),
+	for _, row := range []struct {
+		key   string
+		value int64
+	}{
+		{"max_body", c.MaxBody}, {"max_in_flight", int64(c.MaxInFlight)}, {"max_connections", int64(c.MaxConnections)},
+		{"header_timeout", int64(c.HeaderTimeout)}, {"body_timeout", int64(c.BodyTimeout)},
+		{"idle_timeout", int64(c.IdleTimeout)}, {"drain_timeout", int64(c.DrainTimeout)},
 	} {
-		if n <= 0 {
-			return fmt.Errorf("server.%s: must be more than 0", key)
+		if row.value <= 0 {
+			return fmt.Errorf("server.%s: must be more than 0", row.key)
 		}
 	}
 	return nil

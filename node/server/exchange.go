@@ -33,12 +33,22 @@ type exchange struct {
 	size   int64
 }
 
-// WriteHeader notes the status.
+// WriteHeader notes the status and bounds how long the client may take to read.
 func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 {
 		x.status = status
+		x.writeDeadline()
 	}
 	x.ResponseWriter.WriteHeader(status)
+}
+
+// writeDeadline ends the connection of a client that takes nothing: an answer
+// may be large, and many of them would fill the memory (R24). It is twice the
+// time of a body, since net/http may wait once for a body that nobody read
+// before it sends the answer.
+func (x *exchange) writeDeadline() {
+	// A test's recorder has no deadlines.
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(2 * x.server.cfg.BodyTimeout))
 }
 
 // Write counts the bytes.
@@ -48,6 +58,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.size += int64(n)
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) { // HEAD has none
+		x.server.metrics.cut.Inc()
+	}
 	return n, err
 }
 
@@ -55,6 +68,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 const jsonType = "application/json"
+
+// writeSize is what a client must take within the body timeout, in bytes.
+const writeSize = 1 << 20
 
 // json answers with a body.
 func (x *exchange) json(status int, v any) error {
@@ -79,6 +95,13 @@ func (x *exchange) raw(status int, contentType string, body []byte) error {
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	x.WriteHeader(status)
+	for len(body) > writeSize {
+		if _, err := x.Write(body[:writeSize]); err != nil {
+			return nil
+		}
+		body = body[writeSize:]
+		x.writeDeadline()
+	}
 	_, _ = x.Write(body)
 	return nil
 }
@@ -157,8 +180,7 @@ func reject(status int, format string, args ...any) error {
 // jsonBody reads a JSON body within the limits of size and time. Errors are
 // 415, 413, 408 and, for what was cut off, 400.
 func (x *exchange) jsonBody() ([]byte, error) {
-	media, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
-	if err != nil || media != jsonType && (!strings.HasPrefix(media, "application/") || !strings.HasSuffix(media, "+json")) {
+	if !isJSON(x.r.Header.Get("Content-Type")) {
 		return nil, reject(http.StatusUnsupportedMediaType, "Expected request with `Content-Type: application/json`")
 	}
 	limit := x.server.cfg.MaxBody
@@ -174,6 +196,14 @@ func (x *exchange) jsonBody() ([]byte, error) {
 	}
 	x.bodyDeadline(time.Time{}) // the call may take longer than its body
 	return b.Bytes(), nil
+}
+
+func isJSON(contentType string) bool {
+	if contentType == jsonType { // nearly always
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == jsonType || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"))
 }
 
 // bodyDeadline bounds how long the rest of the body may take to come. It is set

@@ -50,6 +50,8 @@ type options struct {
 	dir  string // empty: a new one
 	mode string
 	cfg  func(*server.Config)
+	// broken makes the status panic; quiet leaves requests out of the log.
+	broken, quiet bool
 }
 
 var secretBytes = [auth.SecretSize]byte{7} //nolint:gochecknoglobals // a constant that Go cannot write as one
@@ -63,6 +65,9 @@ func newNode(t testing.TB, opts options) *node {
 	n := &node{t: t, log: &lockedBuffer{}}
 	n.free.Store(1 << 40)
 	log := zerolog.New(n.log).Level(zerolog.DebugLevel)
+	if opts.quiet {
+		log = log.Level(zerolog.InfoLevel)
+	}
 	quiet := zerolog.Nop()
 	var err error
 	n.store, err = store.Open(filepath.Join(dir, "db"), store.DefaultConfig(), store.Deps{
@@ -94,7 +99,12 @@ func newNode(t testing.TB, opts options) *node {
 		Peers: func() []api.Peer {
 			return []api.Peer{{ID: "12D3", Addr: "/ip4/1.2.3.4", Transport: "tcp", Direction: "inbound", LatencyMs: 1.5}}
 		},
-		Status: func() api.Status { return api.Status{Name: "test", Version: "1", API: []string{}, P2P: []string{}} },
+		Status: func() api.Status {
+			if opts.broken {
+				panic("boom")
+			}
+			return api.Status{Name: "test", Version: "1", API: []string{}, P2P: []string{}}
+		},
 	})
 	must(t, err)
 	n.admin = n.token("admin")

@@ -19,6 +19,7 @@ type metrics struct {
 	running  prometheus.Gauge
 	refused  *prometheus.CounterVec
 	panics   prometheus.Counter
+	cut      prometheus.Counter
 	none     routeMetrics
 }
 
@@ -60,8 +61,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "mero_server_panics_total",
 			Help: "Handlers that panicked; each is a bug.",
 		}),
+		cut: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mero_server_connections_cut_total",
+			Help: "Answers that ended early because the client did not read them or went away.",
+		}),
 	}
-	reg.MustRegister(m.requests, m.seconds, m.running, m.refused, m.panics)
+	reg.MustRegister(m.requests, m.seconds, m.running, m.refused, m.panics, m.cut)
 	for _, reason := range []string{refusedHost, refusedOrigin, refusedToken, refusedScope, refusedTooBusy} {
 		m.refused.WithLabelValues(reason)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"mero/node/api"
 	"mero/node/auth"
 	"mero/node/server"
+	"mero/node/vm/apptest"
 )
 
 // live is a node that serves on a port.
@@ -85,14 +87,16 @@ func (l *live) slowBody(t testing.TB) (net.Conn, string) {
 		l.addr, l.admin, len(body), body[:10])
 	must(t, err)
 	for !strings.Contains(l.metrics(t), "mero_server_running_requests 2") { // it and the request that asks
-		time.Sleep(time.Millisecond)
+		must(t, t.Context().Err())
 	}
 	return conn, body[10:]
 }
 
 func (l *live) metrics(t testing.TB) string {
 	t.Helper()
-	resp, err := http.Get(l.url + "/metrics")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.url+"/metrics", http.NoBody)
+	must(t, err)
+	resp, err := http.DefaultClient.Do(req)
 	must(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -180,16 +184,39 @@ func TestRefusedBodyTimeout(t *testing.T) {
 
 // A call may take longer than its body may: the deadline ends with the body.
 func TestCallOutlivesBodyTimeout(t *testing.T) {
-	l := serve(t, options{cfg: func(c *server.Config) { c.BodyTimeout = 30 * time.Millisecond }}, "127.0.0.1:0")
-	made := l.create("kv")
-	for range 3 {
-		time.Sleep(40 * time.Millisecond)
-		out, err := l.client(t, l.admin).Execute(t.Context(), api.ExecuteParams{
-			ContextID: made.ContextID, Method: "len", ArgsJSON: []byte("{}"), ExecutorPublicKey: made.MemberPublicKey,
-		})
-		if err != nil || string(out.Output) != "0" {
-			t.Errorf("got %s, %v", out.Output, err)
+	const bodyTimeout = 100 * time.Millisecond
+	l := serve(t, options{cfg: func(c *server.Config) { c.BodyTimeout = bodyTimeout }}, "127.0.0.1:0")
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-time.After(3 * bodyTimeout)
+		_, _ = w.Write(apptest.KV(t))
+	}))
+	t.Cleanup(site.Close)
+	c := l.client(t, l.admin)
+	for range 2 { // the second on the same connection
+		if _, err := c.InstallURL(t.Context(), api.InstallURLRequest{URL: site.URL + "/kv.wasm"}); err != nil {
+			t.Error(err)
 		}
+	}
+}
+
+// A client that asks and does not read is let go.
+func TestReaderTimeout(t *testing.T) {
+	l := serve(t, options{cfg: func(c *server.Config) { c.BodyTimeout = 200 * time.Millisecond }}, "127.0.0.1:0")
+	made := l.create("kv")
+	const size, count = 1 << 20, 40
+	l.call(made, "set", `{"key":"k","value":"`+strings.Repeat("v", size)+`"}`)
+	conn, err := net.Dial("tcp", l.addr)
+	must(t, err)
+	defer conn.Close()
+	body := rpc(made, "get", `{"key":"k"}`)
+	head := fmt.Sprintf("POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", l.admin, len(body))
+	_, err = io.WriteString(conn, strings.Repeat(head+body, count))
+	must(t, err)
+	for !strings.Contains(l.metrics(t), `mero_server_connections_cut_total 1`) {
+		must(t, t.Context().Err())
+	}
+	if n, _ := io.Copy(io.Discard, conn); n == 0 || n > size*(count-1) {
+		t.Errorf("%d bytes were waiting, want some answers and not all", n)
 	}
 }
 
