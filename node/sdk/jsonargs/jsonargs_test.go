@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 			if (err != nil) != tc.fails {
 				t.Fatalf("got error %v, want one: %v", err, tc.fails)
 			}
-			got := ""
+			var got string
 			if err != nil {
 				got = err.Error()
 			} else {
