@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,8 +140,16 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+func names(layouts []artifact.Layout) string {
+	var s []string
+	for _, l := range layouts {
+		s = append(s, l.String())
+	}
+	return "[" + strings.Join(s, " ") + "]"
+}
+
 func TestNames(t *testing.T) {
-	if got := fmt.Sprint(all(), artifact.Layout(0), artifact.Layout(200)); got != "[L1 L2 L3 L3b L4 L5 L6 L7] layout 0 layout 200" {
+	if got := names(append(all(), 0, 200)); got != "[L1 L2 L3 L3b L4 L5 L6 L7 layout 0 layout 200]" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -171,7 +179,7 @@ func readPublished(t testing.TB) []published {
 }
 
 func publishedKey() ident.PrivateKey {
-	return ident.PrivateKeyFromSeed([32]byte([]byte("probe probe probe probe probe pr")))
+	return ident.PrivateKeyFromSeed([32]byte(bytes.Repeat([]byte("probe "), 6)[:32]))
 }
 
 // Artifacts of published binaries. The signed ones went through the binary's own
@@ -184,7 +192,7 @@ func TestPublishedArtifacts(t *testing.T) {
 			t.Fatal(err)
 		}
 		layouts := artifact.Layouts(raw)
-		if got := fmt.Sprint(layouts); got != p.Layouts {
+		if got := names(layouts); got != p.Layouts {
 			t.Errorf("%s %s: fits %s, want %s", p.App, p.Method, got, p.Layouts)
 		}
 		for _, l := range layouts {

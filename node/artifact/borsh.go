@@ -49,7 +49,7 @@ func (r *reader) u64() uint64 {
 	return 0
 }
 
-// count reads the number of items of a list, each of at least least bytes. What
+// count reads the number of items of a list, each of some bytes at least. What
 // cannot be there fails at once, so that a loop never runs longer than the data.
 func (r *reader) count(least int) int {
 	n := r.u32()

@@ -182,6 +182,7 @@ func telling(l artifact.Layout) []byte {
 	gone := step{tag: 2, id: bytes32(8), ancestors: ancestors[:1], deleted: 11, meta: m}
 	update := step{tag: 3, id: bytes32(9), data: "", meta: m}
 	switch l {
+	case artifact.L1, artifact.L2: // deletions tell
 	case artifact.L3:
 		entry.meta.storage = own
 	case artifact.L3b:

@@ -204,8 +204,8 @@ func TestSignLeavesForeignBytesAlone(t *testing.T) {
 func TestSignRefusesToGuess(t *testing.T) {
 	key := ident.NewPrivateKey()
 	own := meta{updated: 9, storage: storage{tag: 1, keys: [][32]byte{key.Public()}, signature: &signature{}}}
-	inner := make([]byte, 1+4+16+2)               // data length, ancestors, times, public, no type
-	inner = append(inner, 1, 4+16+1+1+1, 0, 0, 0) // a field name that covers the rest of L5
+	inner := append(bytes.Repeat([]byte{0}, 1+4+16+2), // data length, ancestors, times, public, no type
+		1, 4+16+1+1+1, 0, 0, 0) // a field name that covers the rest of L5
 	raw := write(artifact.L5, step{tag: 0, meta: own}, step{tag: 0, data: string(inner)})
 	if got := artifact.Layouts(raw); len(got) != 3 {
 		t.Fatalf("fits %v, want L4, L5 and L6", got)

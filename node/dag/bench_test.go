@@ -32,6 +32,7 @@ func history(count, writers int) []dag.Node {
 }
 
 func add(b testing.TB, nodes []dag.Node) *dag.Graph {
+	b.Helper()
 	genesis := slices.IndexFunc(nodes, func(n dag.Node) bool { return len(n.Parents) == 0 })
 	g := dag.New(nodes[genesis].ID, dag.Limits{Pending: len(nodes), PerAuthor: len(nodes), Parents: 4 * len(nodes)})
 	for _, n := range nodes {

@@ -173,7 +173,7 @@ func TestAdd(t *testing.T) {
 			 C: connected C`,
 			"B C", "G A C B",
 		},
-		"fork goes on on both branches": {
+		"both branches of a fork go on": {
 			"G:x1 -> A:x2 -> B:x3\nG -> C:x2 -> D:x3 -> E:x4",
 			`G: connected G
 			 A: connected A

@@ -162,8 +162,8 @@ func (r *reader) end(name string) error {
 // The library's modes for payloads. The options are constants; a test checks that
 // they are valid, so that the errors need no place here.
 var (
-	encMode, _ = encOptions().EncMode()
-	decMode, _ = decOptions().DecMode()
+	encMode, _ = encOptions().EncMode() //nolint:gochecknoglobals // immutable, and costly to make
+	decMode, _ = decOptions().DecMode() //nolint:gochecknoglobals // likewise
 )
 
 func encOptions() cbor.EncOptions {

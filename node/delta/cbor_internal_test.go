@@ -20,7 +20,8 @@ func TestOneFormForEachNumber(t *testing.T) {
 		binary.BigEndian.PutUint64(be[:], n)
 		forms := [][]byte{
 			append([]byte{0x1b}, be[:]...), append([]byte{0x1a}, be[4:]...), append([]byte{0x19}, be[6:]...),
-			append([]byte{0x18}, be[7:]...), {be[7] & 31},
+			append([]byte{0x18}, be[7:]...),
+			{be[7] & 31},
 		}
 		sizes := []uint64{1<<64 - 1, 1<<32 - 1, 1<<16 - 1, 1<<8 - 1, 23}
 		for i, form := range forms {

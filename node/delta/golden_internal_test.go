@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -217,7 +218,7 @@ func FuzzBody(f *testing.F) {
 	sealed := make([]byte, nonceSize+tagSize)
 	wrap := Wrap{Member: seed(1), Wrapped: make([]byte, wrappedSize)}
 	f.Add(encodeBody(nil, sealed))
-	f.Add(encodeBody([]Wrap{wrap}, append(sealed, "payload"...)))
+	f.Add(encodeBody([]Wrap{wrap}, slices.Concat(sealed, []byte("payload"))))
 	f.Add(encodeBody([]Wrap{wrap, wrap}, sealed))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		wraps, sealed, err := decodeBody(raw)

@@ -129,12 +129,12 @@ func wraps(members ...byte) []any {
 }
 
 // replaceOnce makes a change to bytes that must be there.
-func replaceOnce(old, new string) func([]byte) []byte {
+func replaceOnce(old, with string) func([]byte) []byte {
 	return func(b []byte) []byte {
 		if bytes.Count(b, []byte(old)) == 0 {
 			panic(fmt.Sprintf("%x not in %x", old, b))
 		}
-		return bytes.Replace(b, []byte(old), []byte(new), 1)
+		return bytes.Replace(b, []byte(old), []byte(with), 1)
 	}
 }
 
@@ -236,7 +236,7 @@ func TestHostileDeltas(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			d, err := delta.Open(raw)
 			runtime.ReadMemStats(&after)
-			if d != nil || err == nil || row.want != errAny && !errors.Is(err, row.want) {
+			if d != nil || err == nil || !errors.Is(row.want, errAny) && !errors.Is(err, row.want) {
 				t.Errorf("got %v, %v; want %v", d, err, row.want)
 			}
 			if errors.Is(err, delta.ErrUpgrade) {

@@ -246,7 +246,8 @@ func TestDecodeStateRefuses(t *testing.T) {
 
 func FuzzDecodeState(f *testing.F) {
 	for _, s := range []delta.State{
-		{}, {Artifact: []byte("artifact"), GuestRoot: [32]byte{1}, Depth: 3, Events: []delta.Event{{Kind: "k", Data: []byte("d"), Handler: "h"}, {}}},
+		{},
+		{Artifact: []byte("artifact"), GuestRoot: [32]byte{1}, Depth: 3, Events: []delta.Event{{Kind: "k", Data: []byte("d"), Handler: "h"}, {}}},
 		{Call: &delta.Call{Method: "m", Input: []byte("in")}},
 	} {
 		raw, err := delta.EncodeState(s)

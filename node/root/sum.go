@@ -39,51 +39,51 @@ var ErrSize = errors.New("state sum: wrong length")
 // the sum of the empty state. Sums are compared with ==.
 type Sum [Size]byte
 
-// Replace changes the value of key from old to new. hadOld and hasNew tell an
+// Replace changes the value of key from before to after. hadOld and hasNew tell an
 // absent value from an empty one. Only the pages that differ are hashed.
 //
-// old must be what the sum holds for key: the sum is not able to check that, and
+// before must be what the sum holds for key: the sum is not able to check that, and
 // is wrong from then on if it is not.
-func (s *Sum) Replace(key, old, new []byte, hadOld, hasNew bool) {
+func (s *Sum) Replace(key, before, after []byte, hadOld, hasNew bool) {
 	if !hadOld && !hasNew {
 		return
 	}
 	h := newHasher(key)
 	switch {
 	case hadOld && hasNew:
-		s.change(h, old, new)
+		s.change(h, before, after)
 	case hadOld:
-		s.whole(h, old, (*Sum).Sub)
+		s.whole(h, before, (*Sum).Sub)
 	default:
-		s.whole(h, new, (*Sum).Add)
+		s.whole(h, after, (*Sum).Add)
 	}
 }
 
 // change is Replace for a value that is there before and after.
-func (s *Sum) change(h *hasher, old, new []byte) {
-	if len(old) <= PageSize || len(new) <= PageSize {
-		if string(old) == string(new) {
+func (s *Sum) change(h *hasher, before, after []byte) {
+	if len(before) <= PageSize || len(after) <= PageSize {
+		if string(before) == string(after) {
 			return
 		}
-		s.whole(h, old, (*Sum).Sub)
-		s.whole(h, new, (*Sum).Add)
+		s.whole(h, before, (*Sum).Sub)
+		s.whole(h, after, (*Sum).Add)
 		return
 	}
-	if len(old) != len(new) {
-		s.Sub(h.length(old))
-		s.Add(h.length(new))
+	if len(before) != len(after) {
+		s.Sub(h.length(before))
+		s.Add(h.length(after))
 	}
-	for n := range max(pages(old), pages(new)) {
-		before, hadOld := page(old, n)
-		after, hasNew := page(new, n)
-		if hadOld && hasNew && string(before) == string(after) {
+	for n := range max(pages(before), pages(after)) {
+		was, hadOld := page(before, n)
+		is, hasNew := page(after, n)
+		if hadOld && hasNew && string(was) == string(is) {
 			continue
 		}
 		if hadOld {
-			s.Sub(h.page(n, before))
+			s.Sub(h.page(n, was))
 		}
 		if hasNew {
-			s.Add(h.page(n, after))
+			s.Add(h.page(n, is))
 		}
 	}
 }

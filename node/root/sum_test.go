@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"golang.org/x/crypto/blake2b"
@@ -120,8 +121,8 @@ func TestSumIsAFunctionOfTheState(t *testing.T) {
 		if sum != naive(t, state) {
 			t.Fatalf("seed %d: the sum after the history is not the sum of the state", seed)
 		}
-		for i := len(history) - 1; i >= 0; i-- {
-			apply(&sum, history[i].back())
+		for i, c := range slices.Backward(history) {
+			apply(&sum, c.back())
 			if sum != trail[i] {
 				t.Fatalf("seed %d: rolling back change %d did not restore the sum", seed, i)
 			}
@@ -314,23 +315,23 @@ func TestBinary(t *testing.T) {
 
 func BenchmarkReplaceSmall(b *testing.B) {
 	var sum root.Sum
-	key, old, new := bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{1}, 100), bytes.Repeat([]byte{2}, 100)
+	key, before, after := bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{1}, 100), bytes.Repeat([]byte{2}, 100)
 	b.ReportAllocs()
 	for b.Loop() {
-		sum.Replace(key, old, new, true, true)
-		old, new = new, old
+		sum.Replace(key, before, after, true, true)
+		before, after = after, before
 	}
 }
 
 func BenchmarkReplaceOnePageOf800KiB(b *testing.B) {
 	var sum root.Sum
-	key, old := bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{1}, 800<<10)
-	new := bytes.Clone(old)
-	new[400<<10]++
+	key, before := bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{1}, 800<<10)
+	after := bytes.Clone(before)
+	after[400<<10]++
 	b.ReportAllocs()
 	for b.Loop() {
-		sum.Replace(key, old, new, true, true)
-		old, new = new, old
+		sum.Replace(key, before, after, true, true)
+		before, after = after, before
 	}
 }
 
