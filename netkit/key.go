@@ -37,10 +37,15 @@ func NewKey() (Key, error) {
 // that its tools can read it. A file that is damaged or of another kind is an
 // error that names it; it is never replaced, since a new key is a new peer.
 func LoadKey(path string) (Key, error) {
-	b, err := os.ReadFile(path)
+	k, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return createKey(path)
 	}
+	return k, err
+}
+
+func readKey(path string) (Key, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return Key{}, fmt.Errorf("read peer key: %w", err)
 	}
@@ -76,13 +81,19 @@ func createKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("create peer key: %w", err)
 	}
-	if err := writeKey(path, b); err != nil {
+	err = writeKey(path, b)
+	if errors.Is(err, fs.ErrExist) { // another process was faster: use its key
+		return readKey(path)
+	}
+	if err != nil {
 		return Key{}, fmt.Errorf("create peer key: %w", err)
 	}
 	return k, nil
 }
 
-func writeKey(path string, b []byte) (err error) {
+// writeKey makes the file, whole. One that is there stays, and is fs.ErrExist:
+// a node may use it already.
+func writeKey(path string, b []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -91,11 +102,7 @@ func writeKey(path string, b []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
+	defer func() { _ = os.Remove(f.Name()) }() // the file has its own name then
 	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
@@ -103,7 +110,7 @@ func writeKey(path string, b []byte) (err error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := os.Link(f.Name(), path); err != nil { // unlike rename it refuses to replace
 		return err
 	}
 	d, err := os.Open(dir)

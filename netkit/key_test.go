@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -44,6 +45,33 @@ func TestLoadKey(t *testing.T) {
 	for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700 | os.ModeDir} {
 		if st, err := os.Stat(name); err != nil || st.Mode() != want {
 			t.Errorf("%s has mode %v (%v), want %v", name, st.Mode(), err, want)
+		}
+	}
+}
+
+// TestLoadKeyAtOnce: several processes that make a key at the same moment have
+// the same one, since each may start a node with it.
+func TestLoadKeyAtOnce(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "keys", "peer.key")
+		var group sync.WaitGroup
+		ids := make([]string, 8)
+		for i := range ids {
+			group.Go(func() {
+				key, err := netkit.LoadKey(path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ids[i] = key.PeerID()
+			})
+		}
+		group.Wait()
+		if slices.Sort(ids); ids[0] != ids[len(ids)-1] {
+			t.Fatalf("one file gave the peers %v", slices.Compact(ids))
+		}
+		if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+			t.Fatalf("the directory holds %v (%v), want the key alone", entries, err)
 		}
 	}
 }
