@@ -1,0 +1,95 @@
+package main_test
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stopLimit is the longest that a node may take to stop, whatever its clients
+// do (F26).
+const stopLimit = 5 * time.Second
+
+// TestTerm asks a node under load to stop, again and again (F26).
+func TestTerm(t *testing.T) {
+	onUnix(t)
+	rng := seeded(t)
+	stops := scaled(20)
+	p := newPlace(t)
+	proc := p.start(t, "n")
+	l := newLedger(t, p.client(t, "n", proc), 2, 4, 6)
+	var times []time.Duration
+	unknown := 0
+	for n := range stops {
+		client := p.client(t, "n", proc)
+		goal := l.acked.Load() + rng.Int64N(40)
+		w := l.write(t, client, rng)
+		if n%4 == 3 {
+			// One client that never finishes its head, one that never sends its body.
+			stall(t, proc, "POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\n")
+			stall(t, proc, "POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer "+
+				p.home(t, "n").Token()+"\r\nContent-Length: 100\r\n\r\n{")
+		}
+		eventually(t, "writes are acknowledged", func() bool { return l.acked.Load() >= goal || proc.ended() })
+		begun := time.Now()
+		proc.term()
+		code := proc.wait(t)
+		times = append(times, time.Since(begun))
+		if code != 0 {
+			t.Fatalf("stop %d: exit code %d\n%s", n, code, &proc.stderr)
+		}
+		w.after(t)
+		for _, file := range []string{p.home(t, "n").APIAddrFile(), p.home(t, "n").P2PAddrFile()} {
+			if exists(file) {
+				t.Errorf("stop %d leaves %s", n, file)
+			}
+		}
+		proc = p.start(t, "n")
+		unknown += l.open()
+		l.check(t, p.client(t, "n", proc))
+	}
+	middle, most := spread(times)
+	t.Logf("%d stops, %d acknowledged writes, %d without an answer; a stop took %s in the middle, %s at most",
+		stops, l.acked.Load(), unknown, rounded(middle), rounded(most))
+	if most > stopLimit {
+		t.Errorf("a stop took %s, more than %s", rounded(most), stopLimit)
+	}
+}
+
+// stall sends the beginning of a request and nothing more.
+func stall(t *testing.T, proc *process, text string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(proc.addr, "http://"))
+	must(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = fmt.Fprint(conn, text)
+	must(t, err)
+}
+
+// TestSecondSignal: whoever asks twice does not want to wait, and loses nothing
+// by it either.
+func TestSecondSignal(t *testing.T) {
+	onUnix(t)
+	rng := seeded(t)
+	p := newPlace(t)
+	proc := p.start(t, "n")
+	l := newLedger(t, p.client(t, "n", proc), 1, 4, 4)
+	w := l.write(t, p.client(t, "n", proc), rng)
+	stall(t, proc, "POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer "+
+		p.home(t, "n").Token()+"\r\nContent-Length: 100\r\n\r\n{")
+	eventually(t, "writes are acknowledged", func() bool { return l.acked.Load() > 20 })
+	begun := time.Now()
+	proc.term()
+	eventually(t, "the process is gone", func() bool {
+		proc.term()
+		return proc.ended()
+	})
+	if took := time.Since(begun); took > slack()*time.Second {
+		t.Errorf("two signals took %s", rounded(took))
+	}
+	w.after(t)
+	proc = p.start(t, "n")
+	l.check(t, p.client(t, "n", proc))
+}
