@@ -55,7 +55,7 @@ func section(id byte, content []byte) []byte {
 // typ gives the index of a type written as in wasm-abi 1.5: "II:i".
 func (p *program) typ(sig string) int {
 	enc := []byte{0x60}
-	for _, half := range bytes.Split([]byte(sig), []byte(":")) {
+	for half := range bytes.SplitSeq([]byte(sig), []byte(":")) {
 		enc = append(enc, byte(len(half)))
 		for _, c := range half {
 			enc = append(enc, map[byte]byte{'I': 0x7e, 'i': 0x7f, 'f': 0x7d}[c])

@@ -94,19 +94,16 @@ func (d diskCache) evict() error {
 // sums lists the files below dir, each with its SHA-256, in a fixed order.
 func sums(dir string) ([]byte, error) {
 	var out bytes.Buffer
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	files := os.DirFS(dir)
+	err := fs.WalkDir(files, ".", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || e.Name() == sumsFile || strings.HasSuffix(e.Name(), ".tmp") {
 			return err
 		}
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(files, path)
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&out, "%x %s\n", sha256.Sum256(content), filepath.ToSlash(rel))
+		fmt.Fprintf(&out, "%x %s\n", sha256.Sum256(content), path)
 		return nil
 	})
 	return out.Bytes(), err

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -132,12 +133,13 @@ func (e *Engine) compile(ctx context.Context, m *Module, wasm []byte) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return e.build(m, info)
+	// What is built outlives the caller's context.
+	return e.build(context.WithoutCancel(ctx), m, info)
 }
 
 // build compiles with the disk cache, and without it when that fails: the error
 // may be the cache's.
-func (e *Engine) build(m *Module, info *moduleInfo) error {
+func (e *Engine) build(ctx context.Context, m *Module, info *moduleInfo) error {
 	start := time.Now()
 	sum := sha256.Sum256(info.clean)
 	dir, filled, err := e.cache.open(sum)
@@ -148,11 +150,11 @@ func (e *Engine) build(m *Module, info *moduleInfo) error {
 	if filled {
 		result = cacheHit
 	}
-	err = m.build(info, dir)
+	err = m.build(ctx, info, dir)
 	var missing *MissingImportsError
 	if err != nil && dir != "" && !errors.As(err, &missing) {
 		dir, result = "", cacheMiss
-		err = m.build(info, "")
+		err = m.build(ctx, info, "")
 	}
 	if err != nil {
 		return err
@@ -169,8 +171,7 @@ func (e *Engine) build(m *Module, info *moduleInfo) error {
 
 // build makes the module's own runtime: wazero cannot hold one "env" with two
 // types of one name, so every module has its own (wasm-abi 9).
-func (m *Module) build(info *moduleInfo, cacheDir string) (err error) {
-	ctx := context.Background()
+func (m *Module) build(ctx context.Context, info *moduleInfo, cacheDir string) (err error) {
 	cache := wazero.NewCompilationCache()
 	if cacheDir != "" {
 		if cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
@@ -190,6 +191,7 @@ func (m *Module) build(info *moduleInfo, cacheDir string) (err error) {
 		if err != nil {
 			// The reason why it was not built is what counts.
 			_ = m.close()
+			m.close = nil
 		}
 	}()
 	if err := m.link(ctx, runtime, info); err != nil {
@@ -293,12 +295,9 @@ func signature(t funcType) string {
 }
 
 func typeNames(types []byte) string {
-	text := ""
+	names := make([]string, len(types))
 	for i, t := range types {
-		if i > 0 {
-			text += ", "
-		}
-		text += api.ValueTypeName(t)
+		names[i] = api.ValueTypeName(t)
 	}
-	return text
+	return strings.Join(names, ", ")
 }

@@ -73,15 +73,19 @@ const (
 
 // String is the kind as one word, as used in metrics.
 func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
+	names := kindNames()
+	if int(k) < len(names) {
+		return names[k]
 	}
 	return "kind " + strconv.Itoa(int(k))
 }
 
-var kindNames = [...]string{
-	"ok", "host", "application", "panic", "trap", "limit", "timeout", "canceled",
-	"method_not_found", "bad_signature", "forbidden",
+// kindNames are the words of the kinds, first that of a call without an error.
+func kindNames() [KindForbidden + 1]string {
+	return [...]string{
+		"ok", "host", "application", "panic", "trap", "limit", "timeout", "canceled",
+		"method_not_found", "bad_signature", "forbidden",
+	}
 }
 
 // Location is a place in the guest's source.
@@ -142,6 +146,11 @@ func debugBytes(data []byte) string {
 		out = strconv.AppendUint(out, uint64(b), 10)
 	}
 	return string(append(out, ']'))
+}
+
+// stop ends the guest: wazero unwinds it and hands e to Run. It does not return.
+func stop(e *Error) {
+	panic(e) //nolint:forbidigo // the way a host function of wazero ends its guest
 }
 
 func trap(message string) *Error  { return &Error{Kind: KindTrap, Message: message} }

@@ -25,7 +25,7 @@ func failing() *program {
 	write, read := p.imp("storage_write", "III:i"), p.imp("storage_read", "II:i")
 	xcall, commit, now := p.imp("xcall", "I:"), p.imp("commit", "II:"), p.imp("time_now", "I:")
 	verify, blob := p.imp("ed25519_verify", "III:i"), p.imp("blob_create", ":I")
-	propose, print := p.imp("send_proposal", "II:"), p.imp("js_std_d_print", "III:i")
+	propose, printing := p.imp("send_proposal", "II:"), p.imp("js_std_d_print", "III:i")
 
 	root, empty := p.buf(strings.Repeat("r", 32)), p.buf("")
 	big := func(n uint64) uint64 { return p.desc(0, n) }
@@ -49,7 +49,7 @@ func failing() *program {
 	p.fn("range_high", call(log, p.desc(1<<32, 1)))
 	p.fn("logs", repeat(1025, call(log, empty)))
 	p.fn("log_size", call(log, big(16<<10+1)))
-	p.fn("print_size", drop(call(print, 0, 0, 16<<10+1)))
+	p.fn("print_size", drop(call(printing, 0, 0, 16<<10+1)))
 	p.fn("events", repeat(101, call(emit, event)))
 	p.fn("event_kind", call(emit, p.desc(0, 101, 0, 1<<40)))
 	p.fn("event_data", call(emit, p.desc(0, 1, 0, 16<<10+1)))

@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"io"
 	"unicode/utf8"
 
@@ -76,7 +77,7 @@ func (f *hostFunc) bind(flat bool) api.GoModuleFunc {
 		g.mem, _ = memory.Read(0, memory.Size())
 		g.stack, g.flat, g.next, g.inHost = stack, flat, 0, true
 		if f.outside && g.Mode == ModeApply {
-			panic(&Error{Kind: KindForbidden, Message: "host function '" + f.name + "' is not allowed while a delta is applied"})
+			stop(&Error{Kind: KindForbidden, Message: "host function '" + f.name + "' is not allowed while a delta is applied"})
 		}
 		f.call(ctx, g)
 		g.inHost = false
@@ -106,7 +107,7 @@ func (g *guest) resultBool(v bool) {
 func (g *guest) view(ptr, size uint64) []byte {
 	total := uint64(len(g.mem))
 	if size > total || ptr > total-size {
-		panic(trap(msgMemory))
+		stop(trap(msgMemory))
 	}
 	return g.mem[ptr : ptr+size]
 }
@@ -125,7 +126,7 @@ func (g *guest) words(n int) (w [6]uint64) {
 func (g *guest) wordsAt(ptr uint64, n int) (w [6]uint64) {
 	raw := g.view(ptr, uint64(8*n))
 	for i := range n {
-		w[i] = le.Uint64(raw[8*i:])
+		w[i] = binary.LittleEndian.Uint64(raw[8*i:])
 	}
 	return w
 }
@@ -151,7 +152,7 @@ func (g *guest) optionalBuffer() []byte {
 func (g *guest) fixed(size int) []byte {
 	b := g.buffer()
 	if len(b) != size {
-		panic(trap(msgMemory))
+		stop(trap(msgMemory))
 	}
 	return b
 }
@@ -164,7 +165,7 @@ func (g *guest) id() (id [32]byte) {
 // text copies a view that must be UTF-8.
 func text(b []byte) string {
 	if !utf8.Valid(b) {
-		panic(trap(msgUTF8))
+		stop(trap(msgUTF8))
 	}
 	return string(b)
 }
@@ -178,8 +179,8 @@ func (g *guest) location() *Location {
 		line, column = uint32(g.arg()), uint32(g.arg())
 	} else {
 		raw := g.view(g.arg(), 24)
-		w[0], w[1] = le.Uint64(raw), le.Uint64(raw[8:])
-		line, column = le.Uint32(raw[16:]), le.Uint32(raw[20:])
+		w[0], w[1] = binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
+		line, column = binary.LittleEndian.Uint32(raw[16:]), binary.LittleEndian.Uint32(raw[20:])
 	}
 	file := text(g.view(w[0], w[1]))
 	if file == "" && line == 0 && column == 0 {
@@ -198,7 +199,7 @@ func (g *guest) setRegister(id uint64, data []byte) {
 		}
 	}
 	if len(data) > maxRegisterSize || size > maxRegistersCapacity || at < 0 && len(g.registers) >= maxRegisters {
-		panic(trap(msgMemory))
+		stop(trap(msgMemory))
 	}
 	g.registerSize = size
 	if at < 0 {
@@ -227,6 +228,6 @@ func (g *guest) now() uint64 {
 // random fills b from the call's source.
 func (g *guest) random(b []byte) {
 	if _, err := io.ReadFull(g.Random, b); err != nil {
-		panic(hostFault(err))
+		stop(hostFault(err))
 	}
 }

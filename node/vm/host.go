@@ -72,11 +72,11 @@ func valueLetter(t byte) byte {
 func coreFuncs() []hostFunc {
 	return []hostFunc{
 		{name: "panic", pointer: "I:", flat: "IIii:", call: func(_ context.Context, g *guest) {
-			panic(&Error{Kind: KindPanic, Message: "explicit panic", Location: g.location()})
+			stop(&Error{Kind: KindPanic, Message: "explicit panic", Location: g.location()})
 		}},
 		{name: "panic_utf8", pointer: "II:", flat: "IIIIii:", call: func(_ context.Context, g *guest) {
 			message := text(g.buffer())
-			panic(&Error{Kind: KindPanic, Message: message, Location: g.location()})
+			stop(&Error{Kind: KindPanic, Message: message, Location: g.location()})
 		}},
 		{name: "register_len", pointer: "I:I", call: func(_ context.Context, g *guest) {
 			if data, ok := g.register(g.arg()); ok {
@@ -99,7 +99,7 @@ func readRegister(_ context.Context, g *guest) {
 	dest := g.buffer()
 	data, ok := g.register(id)
 	if !ok {
-		panic(invalidRegister(id))
+		stop(invalidRegister(id))
 	}
 	if len(data) == len(dest) {
 		copy(dest, data)
@@ -110,10 +110,10 @@ func readRegister(_ context.Context, g *guest) {
 func valueReturn(_ context.Context, g *guest) {
 	w := g.words(3)
 	if w[0] > 1 {
-		panic(trap("deserialization error"))
+		stop(trap("deserialization error"))
 	}
 	if w[2] > maxReturnSize {
-		panic(limit("return value size overflow"))
+		stop(limit("return value size overflow"))
 	}
 	value := append([]byte{}, g.view(w[1], w[2])...)
 	g.returned, g.returnErr, g.value = true, w[0] == 1, value
@@ -123,10 +123,10 @@ func commit(_ context.Context, g *guest) {
 	root := g.id()
 	artifact := g.buffer()
 	if g.committed {
-		panic(trap(msgMemory))
+		stop(trap(msgMemory))
 	}
 	if len(artifact) > maxArtifactSize {
-		panic(limit("artifact size overflow"))
+		stop(limit("artifact size overflow"))
 	}
 	g.committed, g.root, g.artifact = true, root, append([]byte{}, artifact...)
 }
@@ -188,14 +188,14 @@ func storageFuncs() []hostFunc {
 func (g *guest) key() []byte {
 	key := g.buffer()
 	if len(key) > maxKeySize {
-		panic(limit("key length overflow"))
+		stop(limit("key length overflow"))
 	}
 	return key
 }
 
 func checkValue(value []byte) {
 	if len(value) > maxValueSize {
-		panic(limit("value length overflow"))
+		stop(limit("value length overflow"))
 	}
 }
 

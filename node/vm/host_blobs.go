@@ -25,7 +25,7 @@ func blobFuncs() []hostFunc {
 			g.needBlobs()
 			if err := g.Blobs.Announce(ctx, blob, target); err != nil {
 				// The guest's function has no way to fail but this (wasm-abi 1.5).
-				panic(trap(msgBlobs))
+				stop(trap(msgBlobs))
 			}
 			g.result(1)
 		}},
@@ -53,7 +53,7 @@ type blobHandle struct {
 
 func (g *guest) needBlobs() {
 	if g.Blobs == nil {
-		panic(trap(msgBlobs))
+		stop(trap(msgBlobs))
 	}
 }
 
@@ -70,7 +70,7 @@ func (g *guest) addBlob(h *blobHandle) uint64 {
 
 func (g *guest) roomForBlob() {
 	if len(g.blobs.open) >= maxBlobHandles {
-		panic(limit(fmt.Sprintf("too many blob handles (max: %d)", maxBlobHandles)))
+		stop(limit(fmt.Sprintf("too many blob handles (max: %d)", maxBlobHandles)))
 	}
 }
 
@@ -78,7 +78,7 @@ func (g *guest) blob(fd uint64) *blobHandle {
 	g.needBlobs()
 	h := g.blobs.open[fd]
 	if h == nil {
-		panic(trap(msgHandle))
+		stop(trap(msgHandle))
 	}
 	return h
 }
@@ -88,7 +88,7 @@ func blobCreate(ctx context.Context, g *guest) {
 	g.roomForBlob()
 	w, err := g.Blobs.Create(ctx)
 	if err != nil {
-		panic(hostFault(err))
+		stop(hostFault(err))
 	}
 	g.result(g.addBlob(&blobHandle{writer: w}))
 }
@@ -97,17 +97,17 @@ func blobWrite(_ context.Context, g *guest) {
 	h := g.blob(g.arg())
 	w := g.words(2)
 	if w[1] > maxBlobChunk {
-		panic(limit(fmt.Sprintf("blob write too large (size: %d, max: %d)", w[1], maxBlobChunk)))
+		stop(limit(fmt.Sprintf("blob write too large (size: %d, max: %d)", w[1], maxBlobChunk)))
 	}
 	data := g.view(w[0], w[1])
 	if h.writer == nil {
-		panic(trap(msgHandle))
+		stop(trap(msgHandle))
 	}
 	if g.blobs.total += len(data); g.blobs.total > maxBlobBytes {
-		panic(limit(fmt.Sprintf("blob write too large (size: %d, max: %d)", g.blobs.total, maxBlobBytes)))
+		stop(limit(fmt.Sprintf("blob write too large (size: %d, max: %d)", g.blobs.total, maxBlobBytes)))
 	}
 	if _, err := h.writer.Write(data); err != nil {
-		panic(hostFault(err))
+		stop(hostFault(err))
 	}
 	g.result(uint64(len(data)))
 }
@@ -121,11 +121,11 @@ func blobClose(_ context.Context, g *guest) {
 	if h.writer != nil {
 		var err error
 		if id, err = h.writer.Commit(); err != nil {
-			panic(hostFault(err))
+			stop(hostFault(err))
 		}
 	} else if h.reader != nil {
 		if err := h.reader.Close(); err != nil {
-			panic(hostFault(err))
+			stop(hostFault(err))
 		}
 	}
 	copy(dest, id[:])
@@ -136,11 +136,11 @@ func blobRead(ctx context.Context, g *guest) {
 	h := g.blob(g.arg())
 	w := g.words(2)
 	if w[1] > maxBlobChunk {
-		panic(limit(fmt.Sprintf("blob buffer too large (size: %d, max: %d)", w[1], maxBlobChunk)))
+		stop(limit(fmt.Sprintf("blob buffer too large (size: %d, max: %d)", w[1], maxBlobChunk)))
 	}
 	dest := g.view(w[0], w[1])
 	if h.writer != nil {
-		panic(trap(msgHandle))
+		stop(trap(msgHandle))
 	}
 	if h.reader == nil && !h.absent {
 		r, err := g.Blobs.Open(ctx, h.id)
@@ -148,7 +148,7 @@ func blobRead(ctx context.Context, g *guest) {
 		case errors.Is(err, ErrBlobNotFound):
 			h.absent = true
 		case err != nil:
-			panic(hostFault(err))
+			stop(hostFault(err))
 		default:
 			h.reader = r
 		}
@@ -159,7 +159,7 @@ func blobRead(ctx context.Context, g *guest) {
 	}
 	n, err := io.ReadFull(h.reader, dest)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		panic(hostFault(err))
+		stop(hostFault(err))
 	}
 	g.result(uint64(n))
 }

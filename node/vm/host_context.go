@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -31,7 +32,7 @@ func contextFuncs() []hostFunc {
 			if g.Members != nil {
 				members = g.Members.Members()
 			}
-			list := le.AppendUint32(nil, uint32(len(members)))
+			list := binary.LittleEndian.AppendUint32(nil, uint32(len(members)))
 			for _, m := range members {
 				list = append(list, m[:]...)
 			}
@@ -54,7 +55,7 @@ func (g *guest) resolve(name string) (ident.ContextID, bool) {
 
 func (g *guest) queue(op ContextOp) {
 	if len(g.ops) >= maxContextOps {
-		panic(limit("context operations overflow"))
+		stop(limit("context operations overflow"))
 	}
 	g.ops = append(g.ops, op)
 }
@@ -64,7 +65,7 @@ func contextCreate(_ context.Context, g *guest) {
 	op := ContextOp{Kind: ContextCreate, App: ident.AppID(g.id())}
 	params := g.buffer()
 	if len(protocol)+len(params) > maxContextOpSize {
-		panic(limit("context operation size overflow"))
+		stop(limit("context operation size overflow"))
 	}
 	op.Protocol, op.Params = text(protocol), append([]byte{}, params...)
 	op.Alias = g.newAlias(g.optionalBuffer())
@@ -74,7 +75,7 @@ func contextCreate(_ context.Context, g *guest) {
 // newAlias checks an alias for a new context: empty is none.
 func (g *guest) newAlias(raw []byte) string {
 	if len(raw) > maxAliasSize {
-		panic(limit(fmt.Sprintf("alias too long: %d", len(raw))))
+		stop(limit(fmt.Sprintf("alias too long: %d", len(raw))))
 	}
 	alias := text(raw)
 	if alias == "" {
@@ -82,7 +83,7 @@ func (g *guest) newAlias(raw []byte) string {
 	}
 	_, taken := g.resolve(alias)
 	if taken || slices.ContainsFunc(g.ops, func(op ContextOp) bool { return op.Alias == alias }) {
-		panic(trap("alias already exists: " + alias))
+		stop(trap("alias already exists: " + alias))
 	}
 	return alias
 }
@@ -95,7 +96,7 @@ func systemFuncs() []hostFunc {
 			g.random(g.buffer())
 		}},
 		{name: "time_now", pointer: "I:", flat: "II:", call: func(_ context.Context, g *guest) {
-			le.PutUint64(g.fixed(8), g.now())
+			binary.LittleEndian.PutUint64(g.fixed(8), g.now())
 		}},
 		{name: "ed25519_verify", pointer: "III:i", call: verify},
 		{name: "fetch", pointer: "IIIII:i", flat: "IIIIIIIII:i", outside: true, call: func(_ context.Context, g *guest) {
@@ -109,7 +110,7 @@ func systemFuncs() []hostFunc {
 
 func noChain(name string) func(context.Context, *guest) {
 	return func(context.Context, *guest) {
-		panic(&Error{
+		stop(&Error{
 			Kind:    KindForbidden,
 			Message: "host function '" + name + "' is not supported: proposals need a blockchain, and this node has none",
 		})

@@ -15,7 +15,7 @@ func verify(_ context.Context, g *guest) {
 	message := g.buffer()
 	valid := ed25519.Verify(key, message, signature)
 	if !valid && !onCurve(key) {
-		panic(trap("incorrect ed25519 public key"))
+		stop(trap("incorrect ed25519 public key"))
 	}
 	g.resultBool(valid)
 }

@@ -24,7 +24,7 @@ func eventFuncs() []hostFunc {
 			event := g.event()
 			handler := g.optionalBuffer()
 			if len(handler) > maxHandlerNameSize {
-				panic(limit("event handler size overflow"))
+				stop(limit("event handler size overflow"))
 			}
 			event.Handler = text(handler)
 			g.events = append(g.events, event)
@@ -40,11 +40,11 @@ func (g *guest) event() Event {
 	w := g.words(4)
 	switch {
 	case w[1] > maxEventKindSize:
-		panic(limit("event kind size overflow"))
+		stop(limit("event kind size overflow"))
 	case w[3] > maxEventDataSize:
-		panic(limit("event data size overflow"))
+		stop(limit("event data size overflow"))
 	case len(g.events) >= maxEvents:
-		panic(limit("events overflow"))
+		stop(limit("events overflow"))
 	}
 	kind, data := g.view(w[0], w[1]), g.view(w[2], w[3])
 	return Event{Kind: text(kind), Data: append([]byte{}, data...)}
@@ -54,13 +54,13 @@ func xcall(_ context.Context, g *guest) {
 	w := g.words(6)
 	switch {
 	case w[3] > maxXCallFunction:
-		panic(limit("xcall function size overflow"))
+		stop(limit("xcall function size overflow"))
 	case w[5] > maxXCallParams:
-		panic(limit("xcall params size overflow"))
+		stop(limit("xcall params size overflow"))
 	case len(g.xcalls) >= maxXCalls:
-		panic(limit("xcalls overflow"))
+		stop(limit("xcalls overflow"))
 	case w[1] != 32:
-		panic(trap(msgMemory))
+		stop(trap(msgMemory))
 	}
 	x := XCall{Function: text(g.view(w[2], w[3])), Params: append([]byte{}, g.view(w[4], w[5])...)}
 	copy(x.Context[:], g.view(w[0], 32))

@@ -43,7 +43,7 @@ func (p *pool) get(size uint64) []byte {
 	p.mu.Lock()
 	if p.live+capacity > p.maxLive {
 		p.mu.Unlock()
-		panic(hostFault(ErrNoMemory))
+		stop(hostFault(ErrNoMemory))
 	}
 	p.live += capacity
 	var buf []byte

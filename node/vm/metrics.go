@@ -51,7 +51,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		poolHits:   requests.WithLabelValues("hit"),
 		poolMisses: requests.WithLabelValues("miss"),
 	}
-	for _, name := range kindNames {
+	for _, name := range kindNames() {
 		m.executions.WithLabelValues(name)
 	}
 	for _, result := range []string{cacheHit, cacheMiss} {

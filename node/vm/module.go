@@ -24,7 +24,7 @@ type Module struct {
 	compiled wazero.CompiledModule
 	config   wazero.ModuleConfig
 	wasi     bool
-	close    func() error
+	close    func() error // nil: it was not built
 	err      error
 
 	refs int // guarded by engine.mu
@@ -108,7 +108,7 @@ func (m *Module) shut() error {
 	first := !m.shutting
 	m.shutting = true
 	m.mu.Unlock()
-	if !first || m.err != nil {
+	if !first || m.close == nil {
 		return nil
 	}
 	m.running.Wait()

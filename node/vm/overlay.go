@@ -67,7 +67,7 @@ func (o *overlay) find(key []byte) (e *entry, kept bool, err error) {
 func (o *overlay) get(key []byte) ([]byte, bool) {
 	e, _, err := o.find(key)
 	if err != nil {
-		panic(hostFault(err))
+		stop(hostFault(err))
 	}
 	return e.current()
 }
@@ -77,7 +77,7 @@ func (o *overlay) get(key []byte) ([]byte, bool) {
 func (o *overlay) set(key, value []byte, has bool) (old []byte, had bool) {
 	e, kept, err := o.find(key)
 	if err != nil {
-		panic(hostFault(err))
+		stop(hostFault(err))
 	}
 	old, had = e.current()
 	o.count(len(key) + len(value))
@@ -102,7 +102,7 @@ func (o *overlay) count(size int) {
 	o.writes++
 	o.writeBytes += size
 	if o.writes > maxWrites || o.writeBytes > maxWriteBytes {
-		panic(limit(msgWrites))
+		stop(limit(msgWrites))
 	}
 }
 
@@ -110,7 +110,7 @@ func (o *overlay) count(size int) {
 func (o *overlay) keepOld(size int) {
 	o.oldBytes += size
 	if o.oldBytes > maxOldBytes {
-		panic(limit(msgWrites))
+		stop(limit(msgWrites))
 	}
 }
 
@@ -150,7 +150,7 @@ func (l *logs) add(line []byte, text func([]byte) string) {
 
 func (l *logs) over(message string) {
 	if !l.dropping {
-		panic(limit(message))
+		stop(limit(message))
 	}
 }
 

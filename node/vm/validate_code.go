@@ -1,7 +1,5 @@
 package vm
 
-import "slices"
-
 // body is the walk over one function. It follows the instructions, not their
 // types: wazero checks those, and what it needs to be safe is that every index,
 // count and depth is inside (fuel.md, pitfalls 1 and 3).
@@ -82,25 +80,40 @@ func (b *body) readLocals(t funcType) {
 // instruction reads one instruction whose first byte was op.
 func (b *body) instruction(op byte) {
 	switch {
-	case op >= 0x45 && op <= 0xc4, op == 0x00, op == 0x01, op == 0x0f, op == 0x1a, op == 0x1b, op == 0xd1:
-		// No immediates.
+	case op >= 0x45 && op <= 0xc4: // arithmetic, no immediates
 	case op >= 0x28 && op <= 0x3e:
 		b.memArg()
 	case op >= 0x20 && op <= 0x22:
 		b.index(b.locals, "local")
-	case op == 0x41:
-		b.signed(32)
-	case op == 0x42:
-		b.signed(64)
-	case op == 0x43:
-		b.take(4)
-	case op == 0x44:
-		b.take(8)
+	case op >= 0x41 && op <= 0x44:
+		b.constant(op)
 	case op >= 0x02 && op <= 0x0e:
 		b.control(op)
-	case op == 0xfc:
+	default:
+		b.other(op)
+	}
+}
+
+func (b *body) constant(op byte) {
+	switch op {
+	case 0x41:
+		b.signed(32)
+	case 0x42:
+		b.signed(64)
+	case 0x43:
+		b.take(4)
+	case 0x44:
+		b.take(8)
+	}
+}
+
+func (b *body) other(op byte) {
+	switch op {
+	case 0x00, 0x01, 0x0f, 0x1a, 0x1b, 0xd1:
+		// unreachable, nop, return, drop, select, ref.is_null: no immediates.
+	case 0xfc:
 		b.bulk()
-	case op == 0xfd:
+	case 0xfd:
 		b.vector()
 	default:
 		b.reference(op)
@@ -234,10 +247,15 @@ func (b *body) bulk() {
 	}
 }
 
-// vectorHoles are the numbers behind 0xfd that name no instruction.
-var vectorHoles = []byte{
-	0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb, 0xc2, 0xc5, 0xc6,
-	0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee,
+// vectorHole reports whether a number behind 0xfd names no instruction.
+func vectorHole(sub byte) bool {
+	switch sub {
+	case 0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb, 0xc2, 0xc5, 0xc6,
+		0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee:
+		return true
+	default:
+		return false
+	}
 }
 
 // vector reads SIMD. The second half of the opcode is a LEB128 below 256; wazero
@@ -260,7 +278,7 @@ func (b *body) vector() {
 	case sub >= 84 && sub <= 91: // lane loads and stores
 		b.memArg()
 		b.byte()
-	case slices.Contains(vectorHoles, sub):
+	case vectorHole(sub):
 		b.fail("instruction 0xfd %#x is not supported", sub)
 	}
 }

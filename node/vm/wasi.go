@@ -98,5 +98,5 @@ func (w stderrWriter) Write(p []byte) (int, error) {
 	if w.stderr.Len() > 2*maxStderr {
 		w.stderr.Next(w.stderr.Len() - maxStderr)
 	}
-	return w.stdio.err.Write(p)
+	return w.err.Write(p)
 }

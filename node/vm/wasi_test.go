@@ -40,6 +40,8 @@ func printing() *program {
 		drop(join(i32c(int32(sleep)), i32c(4096), i32c(1), i32c(4090), []byte{0x10, byte(poll)})),
 		readClock(1, out+16), readClock(0, out+24),
 		drop(join(i32c(int32(out+32)), i32c(4), []byte{0x10, byte(random)})), call(ret, p.desc(0, out, 40)))
+	// 2^28 subscriptions of 48 bytes are 0 modulo 2^32, and wazero trips over it.
+	p.fn("poll", drop(join(i32c(0), i32c(4096), i32c(1<<28), i32c(4090), []byte{0x10, byte(poll)})))
 	p.fn("_initialize", say(1, "set up\n"))
 	return p
 }
@@ -64,6 +66,16 @@ func TestWASIOutput(t *testing.T) {
 		if !errors.As(err, &e) || e.Kind != vm.KindPanic || e.Error() != want {
 			t.Errorf("%s: got %.200v, want %.200s", method, err, want)
 		}
+	}
+}
+
+// TestWASIFault: a guest that trips wazero's WASI is stopped, and the fault is
+// its own: every replica sees the same.
+func TestWASIFault(t *testing.T) {
+	_, err := compile(t, printing()).Run(t.Context(), vm.Call{Method: "poll"})
+	var e *vm.Error
+	if !errors.As(err, &e) || e.Kind != vm.KindTrap || e.Error() != "indeterminate trap" {
+		t.Errorf("got %v, want a trap", err)
 	}
 }
 
