@@ -128,11 +128,11 @@ func (e *env) tokens(ctx context.Context, running func(*api.Client) error, stopp
 		}
 		return running(client)
 	}
-	return e.offline(ctx, func(cfg node.Config) error { return node.WithIssuer(ctx, e.home, cfg, stopped) })
+	return e.offline(func(cfg node.Config) error { return node.WithIssuer(ctx, e.home, cfg, stopped) })
 }
 
 // offline works in the home of a node that is stopped.
-func (e *env) offline(ctx context.Context, do func(node.Config) error) error {
+func (e *env) offline(do func(node.Config) error) error {
 	if err := e.initialised(); err != nil {
 		return err
 	}
@@ -140,7 +140,6 @@ func (e *env) offline(ctx context.Context, do func(node.Config) error) error {
 	if err != nil {
 		return err
 	}
-	_ = ctx
 	return do(eff.Config)
 }
 

@@ -130,11 +130,10 @@ func aliasGet() *verb {
 		example: "mero alias get notes",
 		flags:   []cli.Flag{kindFlag(), scopeFlag()},
 		run: func(ctx context.Context, e *env) error {
-			client, scope, id, err := e.namedAlias(ctx)
+			_, scope, id, err := e.namedAlias(ctx)
 			if err != nil {
 				return err
 			}
-			_ = client
 			return e.object(aliasDoc{e.arg(0), scope.Kind, id}, func(w io.Writer) { line(w, "%s", e.id(id)) })
 		},
 	}

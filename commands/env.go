@@ -214,12 +214,12 @@ func yesFlag() cli.Flag {
 }
 
 // deadline is the context of a verb with its timeout.
-func (e *env) deadline(ctx context.Context, slow bool) (context.Context, context.CancelFunc) {
+func (e *env) deadline(ctx context.Context, v *verb) (context.Context, context.CancelFunc) {
 	switch {
+	case v.daemon, v.slow && e.timeout == 0:
+		return context.WithCancel(ctx)
 	case e.timeout > 0:
 		return context.WithTimeout(ctx, e.timeout)
-	case slow:
-		return context.WithCancel(ctx)
 	default:
 		return context.WithTimeout(ctx, defaultTimeout)
 	}

@@ -45,7 +45,7 @@ func runIdentityExport(ctx context.Context, e *env) error {
 		return usagef("mero identity export wants --out FILE")
 	}
 	var secret node.Secret
-	err = e.stopped(ctx, func(cfg node.Config) error {
+	err = e.stopped(func(cfg node.Config) error {
 		secret, err = node.ExportIdentity(ctx, e.home, cfg, key)
 		return err
 	})
@@ -91,7 +91,7 @@ func runIdentityImport(ctx context.Context, e *env) error {
 	if err != nil {
 		return fmt.Errorf("read the export: %w", err)
 	}
-	return e.stopped(ctx, func(cfg node.Config) error {
+	return e.stopped(func(cfg node.Config) error {
 		passphrase, err := e.passphrase(false)
 		if err != nil {
 			return err
@@ -120,14 +120,14 @@ func (e *env) exported(what string, secret node.Secret, file string) error {
 }
 
 // stopped works in the home of a node that has to be stopped for it.
-func (e *env) stopped(ctx context.Context, do func(node.Config) error) error {
+func (e *env) stopped(do func(node.Config) error) error {
 	if pid, running := e.home.Running(); running {
 		return &failure{
 			code: exitFailed, text: fmt.Sprintf("node %s is running (pid %d)", e.home.Name(), pid),
 			hint: "stop it first: private keys are read and written in the home only, never by the API",
 		}
 	}
-	return e.offline(ctx, do)
+	return e.offline(do)
 }
 
 // passphrase asks on a terminal, twice for a new one; elsewhere it is the first

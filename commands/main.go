@@ -138,7 +138,7 @@ func (e *env) runVerb(ctx context.Context, v *verb, c *cli.Context) error {
 	}
 	err := v.checkArgs(len(e.args))
 	if err == nil {
-		ctx, cancel := e.deadline(ctx, v.slow)
+		ctx, cancel := e.deadline(ctx, v)
 		defer cancel()
 		err = v.run(ctx, e)
 	}

@@ -70,11 +70,8 @@ func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
 	add := func(flag, key, text string) {
 		out = append(out, node.Override{Key: key, Text: text, Source: node.Source{Kind: node.SourceFlag, Where: "--" + flag}})
 	}
-	for _, flag := range []string{"server-port", "swarm-port"} {
-		text := e.c.String(flag)
-		if n, err := strconv.ParseUint(text, 10, 16); text != "" && (err != nil || strconv.FormatUint(n, 10) != text) {
-			return nil, usagef("--%s %s: wants a port from 0 to 65535", flag, text)
-		}
+	if err := e.checkPorts("server-port", "swarm-port"); err != nil {
+		return nil, err
 	}
 	for _, listen := range []struct {
 		name, key string
@@ -97,11 +94,11 @@ func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
 		}
 		add(flag, listen.key, strings.Join(list, ","))
 	}
-	for _, plain := range []struct{ flag, key string }{
+	for _, same := range []struct{ flag, key string }{
 		{"swarm-addrs", "network.entry_points"}, {"node-type", "network.node_type"}, {"auth", "auth.mode"},
 	} {
-		if e.c.IsSet(plain.flag) {
-			add(plain.flag, plain.key, e.c.String(plain.flag))
+		if e.c.IsSet(same.flag) {
+			add(same.flag, same.key, e.c.String(same.flag))
 		}
 	}
 	switch on, off := e.c.Bool("mdns"), e.c.Bool("no-mdns"); {
@@ -113,6 +110,19 @@ func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
 		add("no-mdns", "network.mdns", "false")
 	}
 	return out, nil
+}
+
+func (e *env) checkPorts(flags ...string) error {
+	for _, flag := range flags {
+		text := e.c.String(flag)
+		if text == "" {
+			continue
+		}
+		if n, err := strconv.ParseUint(text, 10, 16); err != nil || strconv.FormatUint(n, 10) != text {
+			return usagef("--%s %s: wants a port from 0 to 65535", flag, text)
+		}
+	}
+	return nil
 }
 
 func plain(overrides []node.Override) []node.Setting {

@@ -19,7 +19,7 @@ type readyDoc struct {
 
 func nodeRun() *verb {
 	return &verb{
-		name: "run", max: 0, slow: true, summary: "run a node until a signal",
+		name: "run", max: 0, daemon: true, summary: "run a node until a signal",
 		long: "Creates the node first if there is none; the flags of mero node init are then\n" +
 			"written to its config.toml, and later hold for this run alone. One line is printed\n" +
 			"when the node is ready; its log goes to standard error. SIGINT and SIGTERM end it in\n" +

@@ -3,6 +3,8 @@ package commands_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -53,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"error":    jsonError,
 			"silent":   silent,
 			"edit":     edit,
+			"twice":    twice,
 		},
 		RequireExplicitExec: true,
 	})
@@ -257,4 +260,48 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s does not have %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
+}
+
+// twice sends a node that has to wait for a request two interrupts, the second
+// once it has stopped listening: `twice NAME`. It must end at once then.
+func twice(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: twice NAME")
+	}
+	home, err := node.HomeAt(ts.Getenv("MERO_HOME"), args[0])
+	ts.Check(err)
+	pid, ok := home.Running()
+	if !ok {
+		ts.Fatalf("node %s does not run", args[0])
+	}
+	process, err := os.FindProcess(pid)
+	ts.Check(err)
+	address := strings.TrimPrefix(home.APIAddrs()[0], "http://")
+	conn, err := net.Dial("tcp", address)
+	ts.Check(err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /jsonrpc HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n", address, home.Token())
+	ts.Check(err)
+	// The node asks for the body, so it works on the request now.
+	if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 100"))); err != nil {
+		ts.Fatalf("the node does not take the request: %v", err)
+	}
+	ts.Check(process.Signal(os.Interrupt))
+	for {
+		probe, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		probe.Close()
+	}
+	ts.Check(process.Signal(os.Interrupt))
+	began := time.Now()
+	_, _ = io.Copy(io.Discard, conn) // until the process is gone
+	if took := time.Since(began); took > time.Second {
+		ts.Fatalf("the node ended %s after the second signal", took)
+	}
+	if !exists(home.APIAddrFile()) {
+		ts.Fatalf("the node ended in order, so the second signal did nothing")
+	}
 }

@@ -17,7 +17,8 @@ type verb struct {
 	long    string // what the summary has no room for
 	example string // a line that works as typed, once its words exist
 	flags   []cli.Flag
-	slow    bool // no timeout unless --timeout is given: a daemon, or data that moves
+	slow    bool // no timeout unless --timeout is given: data that moves
+	daemon  bool // no timeout at all: MERO_TIMEOUT is not for a node
 	run     func(ctx context.Context, e *env) error
 
 	group string // set by tree
@@ -75,7 +76,7 @@ func newTree() *tree {
 			{"identity", "the keys by which this node is a member", []*verb{identityNew(), identityList(), identityExport(), identityImport()}},
 			{"alias", "names for ids", []*verb{aliasSet(), aliasGet(), aliasList(), aliasRemove()}},
 			{"admin", "who may use a node", []*verb{adminToken(), adminKeys(), adminRevoke()}},
-			{"", "", []*verb{callMethod(), completion(), version()}},
+			{"", "", []*verb{callMethod(), benchmarks(), completion(), version()}},
 		},
 	}
 	for _, g := range t.groups {

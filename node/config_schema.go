@@ -56,11 +56,11 @@ func structKeys(out []Key, prefix string, v reflect.Value) []Key {
 	return out
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
+func (k Key) isDuration() bool { return k.kind == reflect.TypeFor[time.Duration]() }
 
 // wants says in words what values the key takes.
 func (k Key) wants() string {
-	if k.kind == durationType {
+	if k.isDuration() {
 		return `a duration such as "10s"`
 	}
 	switch k.kind.Kind() {
@@ -83,7 +83,7 @@ func (k Key) wants() string {
 // own type. Nothing is guessed: a string is no number.
 func (k Key) convert(v any) (any, bool) {
 	out := reflect.New(k.kind).Elem()
-	if k.kind == durationType {
+	if k.isDuration() {
 		text, ok := v.(string)
 		if !ok {
 			return nil, false
@@ -109,20 +109,17 @@ func (k Key) convert(v any) (any, bool) {
 		}
 		out.SetFloat(f)
 		return out.Interface(), true
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		n, ok := v.(int64)
-		if !ok || n < 0 || out.OverflowUint(uint64(n)) {
-			return nil, false
-		}
-		out.SetUint(uint64(n))
-		return out.Interface(), true
 	default:
 		n, ok := v.(int64)
-		if !ok || out.OverflowInt(n) {
+		switch {
+		case !ok:
 			return nil, false
+		case out.CanUint():
+			out.SetUint(uint64(max(n, 0)))
+			return out.Interface(), n >= 0 && !out.OverflowUint(uint64(n))
 		}
 		out.SetInt(n)
-		return out.Interface(), true
+		return out.Interface(), !out.OverflowInt(n)
 	}
 }
 
@@ -155,7 +152,7 @@ func number(v any) (float64, bool) {
 // parse turns the text of a variable, a flag or an argument into the key's own
 // type; lists are split at commas.
 func (k Key) parse(text string) (any, bool) {
-	if k.kind == durationType {
+	if k.isDuration() {
 		return k.convert(text)
 	}
 	switch k.kind.Kind() {

@@ -226,3 +226,36 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSetInFile holds that a file which loads keeps every other setting when one
+// is set, and gets that one.
+func FuzzSetInFile(f *testing.F) {
+	for _, text := range []string{
+		"", "[log]\nlevel = \"info\" # x\n", "log.level='warn'\nauth.mode = \"token\"", "[log]\n#level = \"x\"\n[auth]\ntoken_ttl=\"1h\"\n",
+		"[network]\nlisten = [\n  # one\n  \"/ip4/127.0.0.1/tcp/1\",\n]\n", "[ log ]\r\nlevel = \"\"\"info\"\"\"\r\n", "log = {level = \"info\"}\n", "[\"log\"]\n\"level\" = \"warn\"\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		path := write(t, text)
+		before, err := node.LoadConfig(node.Sources{File: path})
+		if err != nil {
+			t.Skip()
+		}
+		if err := node.SetInFile(path, []node.Setting{{Key: "log.level", Text: "error,store=debug"}}); err != nil {
+			if after, _ := os.ReadFile(path); string(after) != text {
+				t.Fatalf("refused (%v), and changed to %q", err, after)
+			}
+			return
+		}
+		after, err := node.LoadConfig(node.Sources{File: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := before.Config
+		want.Log.Level = "error,store=debug"
+		if diff := cmp.Diff(want, after.Config, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
+	})
+}

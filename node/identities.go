@@ -2,11 +2,11 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
+	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -55,8 +55,7 @@ func ImportIdentity(ctx context.Context, home Home, cfg Config, secret Secret) (
 		if err == nil || !errors.Is(err, ErrNoIdentity) {
 			return err
 		}
-		identity := store.Identity{Key: secret.Key, Seal: secret.Seal, Created: secret.Created}
-		_, _ = rand.Read(identity.Incarnation[:]) // never fails
+		identity := store.Identity{Key: secret.Key, Seal: secret.Seal, Incarnation: delta.NewIncarnation(), Created: secret.Created}
 		contexts, err := db.Contexts()
 		if err != nil {
 			return fmt.Errorf("list contexts: %w", err)

@@ -1,12 +1,6 @@
 package node
 
-import (
-	"context"
-	"fmt"
-
-	"mero/netkit"
-	"mero/node/auth"
-)
+import "context"
 
 // Made is what Init found or made.
 type Made struct {
@@ -36,12 +30,9 @@ func Init(ctx context.Context, home Home, chosen []Setting, force bool) (Made, e
 	if err := home.create(); err != nil {
 		return Made{}, err
 	}
-	key, err := netkit.LoadKey(home.PeerKeyFile())
+	key, _, err := home.loadKeys()
 	if err != nil {
-		return Made{}, fmt.Errorf("peer key: %w", err)
-	}
-	if _, err := auth.LoadSecret(home.AuthKeyFile()); err != nil {
-		return Made{}, fmt.Errorf("token key: %w", err)
+		return Made{}, err
 	}
 	made := Made{PeerID: key.PeerID()}
 	if home.Initialised() {

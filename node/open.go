@@ -15,6 +15,7 @@ import (
 	"mero/netkit"
 	"mero/node/apps"
 	"mero/node/auth"
+	"mero/node/delta"
 	"mero/node/events"
 	"mero/node/replica"
 	"mero/node/server"
@@ -61,33 +62,20 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 		}
 	}()
 
-	if err := home.create(); err != nil {
+	if err := n.takeHome(ctx); err != nil {
 		return nil, err
 	}
-	lock, err := home.Lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	n.closes("home", lock.Release)
-	n.closes("addresses", home.removeAddrs)
-
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	peerKey, err := netkit.LoadKey(home.PeerKeyFile())
+	peerKey, secret, err := home.loadKeys()
 	if err != nil {
-		return nil, fmt.Errorf("peer key: %w", err)
-	}
-	secret, err := auth.LoadSecret(home.AuthKeyFile())
-	if err != nil {
-		return nil, fmt.Errorf("token key: %w", err)
+		return nil, err
 	}
 
-	n.store, err = store.Open(home.StoreDir(), cfg.Storage, store.Deps{Log: logs.For("store"), Metrics: metrics, FreeBytes: freeBytes})
-	if err != nil {
+	if err := n.openStore(ctx, store.Deps{Log: logs.For("store"), Metrics: metrics, FreeBytes: freeBytes}); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	n.closes("store", n.store.Close)
 
 	blobs, err := blobkit.Open(home.BlobsDir(), blobkit.Deps{Log: logs.For("blobs"), Metrics: metrics, FreeBytes: freeBytes}, cfg.Blobs)
 	if err != nil {
@@ -136,6 +124,68 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 	}
 	n.closes("api", n.closeListeners)
 	return n, nil
+}
+
+// takeHome locks the home for this process.
+func (n *Node) takeHome(ctx context.Context) error {
+	if err := n.home.create(); err != nil {
+		return err
+	}
+	lock, err := n.home.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	n.closes("home", lock.Release)
+	n.closes("addresses", n.home.removeAddrs)
+	return nil
+}
+
+// loadKeys reads both private keys of a home, or makes them.
+func (h Home) loadKeys() (netkit.Key, auth.Secret, error) {
+	key, err := netkit.LoadKey(h.PeerKeyFile())
+	if err != nil {
+		return netkit.Key{}, auth.Secret{}, fmt.Errorf("peer key: %w", err)
+	}
+	secret, err := auth.LoadSecret(h.AuthKeyFile())
+	if err != nil {
+		return netkit.Key{}, auth.Secret{}, fmt.Errorf("token key: %w", err)
+	}
+	return key, secret, nil
+}
+
+func (n *Node) openStore(ctx context.Context, deps store.Deps) (err error) {
+	n.store, err = store.Open(n.home.StoreDir(), n.cfg.Storage, deps)
+	if err != nil {
+		return err
+	}
+	n.closes("store", n.store.Close)
+	if n.cfg.Storage.AcceptLoss || n.store.Lost() > 0 {
+		return renewWriters(ctx, n.store)
+	}
+	return nil
+}
+
+// renewWriters gives every member key a new incarnation: others may know deltas
+// of the old ones that this store has lost, so their numbers must not be used
+// again (R3).
+func renewWriters(ctx context.Context, db *store.Store) error {
+	contexts, err := db.Contexts()
+	if err != nil {
+		return fmt.Errorf("list contexts: %w", err)
+	}
+	for _, c := range contexts {
+		identities, err := db.Identities(c.ID)
+		if err != nil {
+			return fmt.Errorf("list identities: %w", err)
+		}
+		for _, identity := range identities {
+			identity.Incarnation, identity.Seq = delta.NewIncarnation(), 0
+			if err := db.PutIdentity(ctx, identity); err != nil {
+				return fmt.Errorf("renew a writer: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // closes registers how the part that was just opened ends.

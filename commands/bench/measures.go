@@ -1,0 +1,35 @@
+package bench
+
+import "context"
+
+// measure is one row of the design's table, which may give several results.
+type measure struct {
+	id   string
+	what string // one line
+	run  func(ctx context.Context, b *bench) error
+}
+
+// measures is the table: the order in which they run.
+func measures() []measure {
+	return []measure{
+		{"P24", "size of this program", measureSize},
+		{"P15", "time from start to ready", measureStart},
+		{"P18", "time of one command", measureCommand},
+		{"P22", "time of a read-only call, in process and over RPC", measureCall},
+		{"P26", "reads over JSON-RPC against a bare HTTP handler", measureReads},
+		{"P7", "durable writes", measureWrites},
+		{"P16", "memory of an idle node", measureMemory},
+	}
+}
+
+// Info names a measure.
+type Info struct{ ID, What string }
+
+// Measures lists all, in the order in which they run.
+func Measures() []Info {
+	var list []Info
+	for _, m := range measures() {
+		list = append(list, Info{m.id, m.what})
+	}
+	return list
+}
