@@ -52,6 +52,7 @@ type options struct {
 	cfg  func(*server.Config)
 	// broken makes the status panic; quiet leaves requests out of the log.
 	broken, quiet bool
+	large         int // makes the answer of /x/peers longer
 }
 
 var secretBytes = [auth.SecretSize]byte{7} //nolint:gochecknoglobals // a constant that Go cannot write as one
@@ -97,7 +98,9 @@ func newNode(t testing.TB, opts options) *node {
 	n.srv, err = server.New(cfg, server.Deps{
 		Auth: n.issuer, Store: n.store, Apps: library, Contexts: n.contexts, Log: log, Metrics: reg, Gather: reg,
 		Peers: func() []api.Peer {
-			return []api.Peer{{ID: "12D3", Addr: "/ip4/1.2.3.4", Transport: "tcp", Direction: "inbound", LatencyMs: 1.5}}
+			return []api.Peer{{
+				ID: "12D3", Addr: "/ip4/1.2.3.4" + strings.Repeat("x", opts.large), Transport: "tcp", Direction: "inbound", LatencyMs: 1.5,
+			}}
 		},
 		Status: func() api.Status {
 			if opts.broken {
