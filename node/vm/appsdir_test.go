@@ -72,7 +72,7 @@ func row(w *tabwriter.Writer, cells ...any) {
 	for i, c := range cells {
 		text[i] = fmt.Sprint(c)
 	}
-	fmt.Fprintln(w, strings.Join(text, "\t")) //nolint:errcheck // into a string
+	fmt.Fprintln(w, strings.Join(text, "\t"))
 }
 
 func missing(imports []string) string {
@@ -159,7 +159,7 @@ func probeFile(t *testing.T, engine *vm.Engine, file string) report {
 func convention(t *testing.T, wasm []byte) string {
 	t.Helper()
 	runtime := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfigInterpreter())
-	defer runtime.Close(t.Context()) //nolint:errcheck // a test's own runtime
+	defer runtime.Close(t.Context())
 	compiled, err := runtime.CompileModule(t.Context(), wasm)
 	if err != nil {
 		t.Fatal(err)
