@@ -28,7 +28,6 @@ var rows = [][]string{
 	{"node/server"},
 	{"node"},
 	{"commands/bench"},
-	{"commands/bench"},
 	{"node/nodetest", "commands"},
 	{"cmd/mero"},
 }

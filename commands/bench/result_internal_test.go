@@ -37,8 +37,12 @@ func TestTargets(t *testing.T) {
 		better string
 		want   bool
 	}{
-		{99, More, false}, {100, More, true}, {101, More, true},
-		{99, Less, true}, {100, Less, true}, {101, Less, false},
+		{99, More, false},
+		{100, More, true},
+		{101, More, true},
+		{99, Less, true},
+		{100, Less, true},
+		{101, Less, false},
 	} {
 		r := Result{Value: &tt.value, Better: tt.better}.targets(100, 200)
 		if *r.Met != tt.want {
