@@ -20,8 +20,12 @@ import (
 	"mero/node/api"
 )
 
-// defaultTimeout bounds a verb that neither moves data nor waits.
-const defaultTimeout = 30 * time.Second
+// Without --timeout: a verb that neither moves data nor waits, and one that was
+// told to wait.
+const (
+	defaultTimeout = 30 * time.Second
+	waitTimeout    = 60 * time.Second
+)
 
 // errInterrupted is the cause of a context that a signal ended.
 var errInterrupted = errors.New("interrupted")
@@ -55,7 +59,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "api", EnvVars: []string{"MERO_API"}, DefaultText: "from the node's home", Usage: "`URL` of the node's API"},
 		&cli.StringFlag{Name: "token", EnvVars: []string{"MERO_TOKEN"}, DefaultText: "from the node's home", Usage: "bearer `TOKEN` for the API"},
 		&cli.StringFlag{Name: "output", EnvVars: []string{"MERO_OUTPUT"}, Value: "human", Usage: "`FORM` of what is printed: human, or json (one object a line)"},
-		&cli.StringFlag{Name: "timeout", EnvVars: []string{"MERO_TIMEOUT"}, DefaultText: "30s", Usage: "`DURATION` after which a command gives up: 90s, 15m, 24h, 7d"},
+		&cli.StringFlag{Name: "timeout", EnvVars: []string{"MERO_TIMEOUT"}, DefaultText: "30s, 60s with --wait", Usage: "`DURATION` after which a command gives up: 90s, 15m, 24h, 7d"},
 		&cli.StringFlag{Name: "log-level", EnvVars: []string{"MERO_LOG"}, DefaultText: "info", Usage: "`LEVEL` of a node's log: warn, or info,syncer=debug"},
 		&cli.BoolFlag{Name: "short", Usage: "abbreviate ids in tables"},
 	}
@@ -220,6 +224,8 @@ func (e *env) deadline(ctx context.Context, v *verb) (context.Context, context.C
 		return context.WithCancel(ctx)
 	case e.timeout > 0:
 		return context.WithTimeout(ctx, e.timeout)
+	case e.c.Bool("wait"):
+		return context.WithTimeout(ctx, waitTimeout)
 	default:
 		return context.WithTimeout(ctx, defaultTimeout)
 	}

@@ -100,17 +100,17 @@ func explain(ctx context.Context, err error) report {
 	switch {
 	case errors.As(err, &usage):
 		r.code, r.usage, r.hint = exitUsage, usage.usage, usageHint(usage)
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errInterrupted):
+		r.code, r.message = exitInterrupted, "interrupted"
+	case errors.Is(err, context.DeadlineExceeded):
+		r.code, r.hint = exitTimeout, "give it longer with --timeout"
+		r.message = "no answer in time: " + err.Error()
 	case errors.As(err, &fail):
 		r.code, r.hint = fail.code, fail.hint
 	case errors.As(err, &config):
 		r.code, r.hint = exitUsage, config.Hint()
 	case errors.As(err, &inUse):
 		r.hint = "stop that process, or choose another node with --node NAME or --home DIR"
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errInterrupted):
-		r.code, r.message = exitInterrupted, "interrupted"
-	case errors.Is(err, context.DeadlineExceeded):
-		r.code, r.hint = exitTimeout, "give it longer with --timeout"
-		r.message = "no answer in time: " + err.Error()
 	case errors.As(err, &unreachable):
 		r.code, r.hint = exitNoNode, "is it running? start one with: mero node run"
 	case errors.As(err, &answer):

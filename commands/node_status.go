@@ -7,18 +7,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mero/node/api"
 )
 
 func nodeStatus() *verb {
 	return &verb{
 		name: "status", max: 0, summary: "describe a running node",
-		example: "mero node status",
+		long:    "With --wait, once it is ready: for scripts that have just started it.",
+		example: "mero node status --wait",
+		flags:   []cli.Flag{&cli.BoolFlag{Name: "wait", Usage: "until the node is ready, at most 60s or --timeout"}},
 		run: func(ctx context.Context, e *env) error {
-			client, err := e.client()
-			if err != nil {
-				return err
-			}
-			s, err := client.Status(ctx)
+			s, err := e.status(ctx)
 			if err != nil {
 				return err
 			}
@@ -37,6 +39,33 @@ func nodeStatus() *verb {
 				)
 			})
 		},
+	}
+}
+
+// pollTime is how often a node that is not there yet is looked for.
+const pollTime = 10 * time.Millisecond
+
+// status asks the node, again and again with --wait while nobody answers.
+func (e *env) status(ctx context.Context) (api.Status, error) {
+	ask := func() (api.Status, error) {
+		client, err := e.client()
+		if err != nil {
+			return api.Status{}, err
+		}
+		return client.Status(ctx)
+	}
+	tick := time.NewTicker(pollTime)
+	defer tick.Stop()
+	for {
+		s, err := ask()
+		if err == nil || !e.c.Bool("wait") || explain(ctx, err).code != exitNoNode {
+			return s, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return s, fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		}
 	}
 }
 
