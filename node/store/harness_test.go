@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +57,7 @@ func newStore(tb testing.TB) *store.Store {
 // disk is not the point.
 func fastDir(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "mero-store-")
+	dir, err := os.MkdirTemp("/dev/shm", "mero-store-") //nolint:usetesting // t.TempDir is on the disk
 	if err != nil {
 		return tb.TempDir()
 	}
@@ -282,13 +281,4 @@ func diskBytes(tb testing.TB, dir string) (occupied, apparent int64) {
 		return nil
 	}))
 	return occupied, apparent
-}
-
-func sortedKeys(m map[string][]byte) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"math"
 
 	"mero/node/delta"
 	"mero/node/ident"
@@ -239,18 +238,6 @@ func cutFateForm(b []byte) (delta.Time, delta.ID, error) {
 	}
 	copy(id[:], b[8:])
 	return delta.Time(binary.BigEndian.Uint64(b)), id, nil
-}
-
-// after is the smallest key that is greater than all keys with this prefix.
-func after(prefix []byte) []byte {
-	b := bytes.Clone(prefix)
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] < math.MaxUint8 {
-			b[i]++
-			return b[:i+1]
-		}
-	}
-	return nil
 }
 
 func checkKey(key []byte) error {

@@ -26,7 +26,7 @@ import (
 const kills = 15
 
 const (
-	childDir     = "MERO_STORE_TEST_DIR"
+	childDir = "MERO_STORE_TEST_DIR"
 	// childIdle makes the child open the store, do nothing, and print its memory.
 	childIdle    = "MERO_STORE_TEST_IDLE"
 	childWriters = 4
@@ -75,7 +75,7 @@ func openAndIdle(dir string) error {
 // idleMemory is the memory of a child that has the store open, in bytes.
 func idleMemory(t *testing.T, dir string) int {
 	t.Helper()
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // ourselves
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childIdle+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -186,7 +186,7 @@ func TestKill(t *testing.T) {
 // what it acknowledged.
 func killOnce(t *testing.T, dir string, acked map[uint64]uint64, n int, after time.Duration) int {
 	t.Helper()
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // ourselves
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childDir+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

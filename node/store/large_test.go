@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"testing"
 
@@ -176,10 +177,7 @@ func afterCrash(t *testing.T, s *store.Store, r *replica, n int) {
 
 func clone(r *replica) *replica {
 	out := *r
-	out.state = make(map[string][]byte, len(r.state))
-	for k, v := range r.state {
-		out.state[k] = v
-	}
+	out.state = maps.Clone(r.state)
 	return &out
 }
 

@@ -130,7 +130,7 @@ func diffValue(out []write, s space, stem, form []byte, c Change, overlay bool) 
 			continue
 		}
 		changed = true
-		out = append(out, write{key: withPage(stem, uint32(n)), value: page}) //nolint:gosec // values are below 2³¹
+		out = append(out, write{key: withPage(stem, uint32(n)), value: page})
 	}
 	if !overlay {
 		out = removePages(out, stem, newPages, oldPages)
@@ -142,7 +142,7 @@ func diffValue(out []write, s space, stem, form []byte, c Change, overlay bool) 
 	if hashed(form) && !c.HadOld {
 		for n := range chunks(len(c.Key)) {
 			piece := c.Key[n*keyChunk : min((n+1)*keyChunk, len(c.Key))]
-			out = append(out, write{key: withPage(stem, keyChunkPage+uint32(n)), value: piece}) //nolint:gosec // at most 32
+			out = append(out, write{key: withPage(stem, keyChunkPage+uint32(n)), value: piece})
 		}
 	}
 	return out
@@ -150,7 +150,7 @@ func diffValue(out []write, s space, stem, form []byte, c Change, overlay bool) 
 
 func removePages(out []write, stem []byte, from, to int) []write {
 	for n := from; n < to; n++ {
-		out = append(out, write{key: withPage(stem, uint32(n)), del: true}) //nolint:gosec // values are below 2³¹
+		out = append(out, write{key: withPage(stem, uint32(n)), del: true})
 	}
 	return out
 }
@@ -160,7 +160,7 @@ func removePages(out []write, stem []byte, from, to int) []write {
 func removal(out []write, s space, stem []byte, h head) []write {
 	out = removePages(out, stem, 1, s.pages(h.length))
 	for n := range chunks(h.keyLength) {
-		out = append(out, write{key: withPage(stem, keyChunkPage+uint32(n)), del: true}) //nolint:gosec // at most 32
+		out = append(out, write{key: withPage(stem, keyChunkPage+uint32(n)), del: true})
 	}
 	return append(out, write{key: withPage(stem, 0), del: true})
 }

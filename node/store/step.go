@@ -93,19 +93,13 @@ func (st *Step) check() error {
 			}
 		}
 	}
-	for _, d := range st.Deltas {
-		if len(d.Bytes) > delta.MaxEnvelope {
-			return fmt.Errorf("%w: delta of %d bytes, at most %d", ErrTooLarge, len(d.Bytes), delta.MaxEnvelope)
-		}
-		if err := checkName("reason", d.Reason); err != nil {
+	for i := range st.Deltas {
+		if err := st.Deltas[i].check(); err != nil {
 			return err
 		}
 	}
-	for _, x := range st.XCallsAdd {
-		if len(x.Params) > MaxXCallParams {
-			return fmt.Errorf("%w: parameters of %d bytes, at most %d", ErrTooLarge, len(x.Params), MaxXCallParams)
-		}
-		if err := checkName("function", x.Function); err != nil {
+	for i := range st.XCallsAdd {
+		if err := st.XCallsAdd[i].check(); err != nil {
 			return err
 		}
 	}
@@ -115,6 +109,20 @@ func (st *Step) check() error {
 		}
 	}
 	return nil
+}
+
+func (d *DeltaRecord) check() error {
+	if len(d.Bytes) > delta.MaxEnvelope {
+		return fmt.Errorf("%w: delta of %d bytes, at most %d", ErrTooLarge, len(d.Bytes), delta.MaxEnvelope)
+	}
+	return checkName("reason", d.Reason)
+}
+
+func (x *XCall) check() error {
+	if len(x.Params) > MaxXCallParams {
+		return fmt.Errorf("%w: parameters of %d bytes, at most %d", ErrTooLarge, len(x.Params), MaxXCallParams)
+	}
+	return checkName("function", x.Function)
 }
 
 func checkName(what, name string) error {

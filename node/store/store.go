@@ -176,7 +176,9 @@ func (s *Store) release() error {
 // Close ends the store. It refuses new work, waits for writes and views that are
 // open, and leaves all of it on disk. When views stay open for 10 s it gives up
 // with an error: closing under them would crash the process, and nothing that
-// was acknowledged needs it. A second call does nothing.
+// was acknowledged needs it. So it does, with ErrDiskFull, when there is no room
+// to write the log to a table: the next Open replays the log. A second call does
+// nothing.
 func (s *Store) Close() error {
 	first, idle := s.users.close()
 	if !first {
@@ -184,6 +186,9 @@ func (s *Store) Close() error {
 	}
 	select {
 	case <-idle:
+		if err := s.roomToClose(); err != nil {
+			return err
+		}
 		return s.release()
 	case <-time.After(closeWait):
 		return fmt.Errorf("close the store %s: %d views or writes are still open", filepath.Base(s.dir), s.users.count())
@@ -226,7 +231,7 @@ func (s *Store) room(need int) error {
 		return err
 	}
 	s.metrics.free.Set(float64(free))
-	full := free < s.cfg.Reserve+2*uint64(max(need, 0)) //nolint:gosec // not negative
+	full := free < s.cfg.Reserve+2*uint64(max(need, 0))
 	if s.readOnly.CompareAndSwap(!full, full) {
 		if full {
 			s.metrics.readOnly.Set(1)
@@ -252,6 +257,22 @@ func (s *Store) roomToOpen() error {
 	}
 	if need > 0 && free < need {
 		return fmt.Errorf("%w: %d bytes are free in %s, opening needs %d", ErrDiskFull, free, s.dir, need)
+	}
+	return nil
+}
+
+// roomToClose makes sure that closing does not crash either: badger writes both
+// of its logs to tables, through mapped files, when others may have taken what
+// the reserve was for.
+func (s *Store) roomToClose() error {
+	need := min(s.cfg.Reserve/2, 2*memTable+memTable/8)
+	free, err := s.free(s.dir)
+	if err != nil {
+		return err
+	}
+	if free < need {
+		return fmt.Errorf("%w: %d bytes are free in %s, closing in order needs %d; nothing is lost, the next start does the rest",
+			ErrDiskFull, free, s.dir, need)
 	}
 	return nil
 }
