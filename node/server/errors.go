@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"mero/blobkit"
 	"mero/node/api"
 	"mero/node/apps"
 	"mero/node/auth"
@@ -82,6 +83,7 @@ func newErrorTable() []rule {
 		{match: is(errTooBusy), status: http.StatusServiceUnavailable, kind: api.KindBusy, fixed: true},
 
 		{match: is(store.ErrDiskFull), status: http.StatusServiceUnavailable, kind: api.KindReadOnly, rpc: api.RPCInternal, fixed: true},
+		{match: is(blobkit.ErrDiskFull), status: http.StatusServiceUnavailable, kind: api.KindReadOnly, rpc: api.RPCInternal, fixed: true},
 		{match: is(store.ErrFailed), status: http.StatusServiceUnavailable, kind: api.KindReadOnly, rpc: api.RPCInternal, fixed: true},
 		{match: is(store.ErrClosed), status: http.StatusServiceUnavailable, kind: api.KindBusy, rpc: api.RPCInternal, fixed: true},
 		{match: is(replica.ErrBusy), status: http.StatusServiceUnavailable, kind: api.KindBusy, rpc: api.RPCInternal, fixed: true},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"mero/blobkit"
 	"mero/node/api"
 	"mero/node/apps"
 	"mero/node/auth"
@@ -42,6 +43,7 @@ func TestErrorTable(t *testing.T) {
 		{errUnsupported, 501, api.KindUnsupported, "", "", ""},
 
 		{store.ErrDiskFull, 503, api.KindReadOnly, api.RPCInternal, `"x: disk is full"`, ""},
+		{blobkit.ErrDiskFull, 503, api.KindReadOnly, api.RPCInternal, `"x: disk full"`, ""},
 		{store.ErrFailed, 503, api.KindReadOnly, api.RPCInternal, "*", ""},
 		{store.ErrClosed, 503, api.KindBusy, api.RPCInternal, `"x: store is closed"`, ""},
 		{store.ErrTooLarge, 422, api.KindLimit, api.RPCInternal, `"x: too large"`, ""},
