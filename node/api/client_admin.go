@@ -154,8 +154,8 @@ func (c *Client) CreateAlias(ctx context.Context, scope AliasScope, name string,
 
 // LookupAlias finds what a name stands for; false when it stands for nothing.
 func (c *Client) LookupAlias(ctx context.Context, scope AliasScope, name string) (ID, bool, error) {
-	if CheckAlias(name) != nil { // such a name cannot have been created
-		return ID{}, false, nil
+	if err := CheckAlias(name); err != nil {
+		return ID{}, false, nil //nolint:nilerr // such a name cannot have been created, so it stands for nothing
 	}
 	out, err := data[LookupAliasResponse](ctx, c, request{method: http.MethodPost, path: aliasPath("lookup", scope, name), body: struct{}{}})
 	if err != nil || out.Value == nil {

@@ -12,7 +12,7 @@ import (
 	"mero/node/ident"
 )
 
-var goodParams = `{"contextId":"` + ident.ContextID{31: 1}.String() + `","method":"set","argsJson":{"k": "v"},"executorPublicKey":"` + ident.PublicKey{31: 2}.String() + `"}` //nolint:gochecknoglobals // a constant
+var goodParams = `{"contextId":"` + ident.ContextID{31: 1}.String() + `","method":"set","argsJson":{"k": "v"},"executorPublicKey":"` + ident.PublicKey{31: 2}.String() + `"}`
 
 func envelope(id, method, params string) string {
 	return `{"jsonrpc":"2.0","id":` + id + `,"method":` + method + `,"params":` + params + `}`

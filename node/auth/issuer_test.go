@@ -71,7 +71,7 @@ type bench struct {
 	*auth.Issuer
 }
 
-var secretBytes = [auth.SecretSize]byte{1, 2, 3} //nolint:gochecknoglobals // a constant that Go cannot write as one
+var secretBytes = [auth.SecretSize]byte{1, 2, 3}
 
 func newBench(t *testing.T) *bench {
 	t.Helper()

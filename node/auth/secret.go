@@ -86,7 +86,7 @@ func readPrivate(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("auth: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	info, err := f.Stat()
 	if err != nil {
 		return "", fmt.Errorf("auth: %w", err)
@@ -140,7 +140,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}
-	defer d.Close()
+	defer d.Close() //nolint:errcheck // nothing was written
 	if err := d.Sync(); err != nil {
 		return fmt.Errorf("auth: sync %s: %w", dir, err)
 	}

@@ -69,9 +69,13 @@ func (c Config) Validate() error {
 		key   string
 		value int64
 	}{
-		{"max_body", c.MaxBody}, {"max_in_flight", int64(c.MaxInFlight)}, {"max_connections", int64(c.MaxConnections)},
-		{"header_timeout", int64(c.HeaderTimeout)}, {"body_timeout", int64(c.BodyTimeout)},
-		{"idle_timeout", int64(c.IdleTimeout)}, {"drain_timeout", int64(c.DrainTimeout)},
+		{"max_body", c.MaxBody},
+		{"max_in_flight", int64(c.MaxInFlight)},
+		{"max_connections", int64(c.MaxConnections)},
+		{"header_timeout", int64(c.HeaderTimeout)},
+		{"body_timeout", int64(c.BodyTimeout)},
+		{"idle_timeout", int64(c.IdleTimeout)},
+		{"drain_timeout", int64(c.DrainTimeout)},
 	} {
 		if row.value <= 0 {
 			return fmt.Errorf("server.%s: must be more than 0", row.key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"mero/blobkit"
 	"mero/node/api"
@@ -59,12 +60,7 @@ func guest(kinds ...vm.Kind) func(error) bool {
 		if !errors.As(err, &e) {
 			return false
 		}
-		for _, k := range kinds {
-			if e.Kind == k {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(kinds, e.Kind)
 	}
 }
 
@@ -128,8 +124,12 @@ func newErrorTable() []rule {
 
 		{match: is(context.DeadlineExceeded), status: http.StatusGatewayTimeout, kind: api.KindTimeout, rpc: api.RPCInternal},
 		{match: is(context.Canceled), status: statusGone, kind: api.KindCanceled, rpc: api.RPCInternal},
-		{match: func(error) bool { return true }, status: http.StatusInternalServerError, kind: api.KindInternal, rpc: api.RPCInternal},
 	}
+}
+
+// unknown is what no row of the table matches.
+func unknown() rule {
+	return rule{status: http.StatusInternalServerError, kind: api.KindInternal, rpc: api.RPCInternal}
 }
 
 // Errors of this package.
@@ -193,16 +193,14 @@ func outputData(err error) any {
 
 // classify finds the row of an error.
 func (s *Server) classify(err error) problem {
-	for _, r := range s.errors {
-		if r.match(err) {
-			p := problem{rule: r, message: err.Error()}
-			if r.text != "" {
-				p.message = r.text
-			}
-			return p
-		}
+	p := problem{rule: unknown(), message: err.Error()}
+	if i := slices.IndexFunc(s.errors, func(r rule) bool { return r.match(err) }); i >= 0 {
+		p.rule = s.errors[i]
 	}
-	panic("the last row matches everything")
+	if p.text != "" {
+		p.message = p.text
+	}
+	return p
 }
 
 // rpcError is the JSON-RPC form of an error; nil when it is an HTTP error on

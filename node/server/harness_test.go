@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +56,7 @@ type options struct {
 	large         int // makes the answer of /x/peers longer
 }
 
-var secretBytes = [auth.SecretSize]byte{7} //nolint:gochecknoglobals // a constant that Go cannot write as one
+var secretBytes = [auth.SecretSize]byte{7}
 
 func newNode(t testing.TB, opts options) *node {
 	t.Helper()
@@ -77,7 +78,7 @@ func newNode(t testing.TB, opts options) *node {
 	must(t, err)
 	blobs, err := blobkit.Open(filepath.Join(dir, "blobs"), blobkit.Deps{Log: quiet, Metrics: reg}, blobkit.DefaultConfig())
 	must(t, err)
-	engine, err := vm.New(vm.DefaultConfig(), vm.Deps{CacheDir: filepath.Join(os.TempDir(), "mero-server-test-wasm"), Log: quiet, Metrics: reg})
+	engine, err := vm.New(vm.DefaultConfig(), vm.Deps{CacheDir: cacheDir, Log: quiet, Metrics: reg})
 	must(t, err)
 	library := apps.New(apps.Deps{Store: n.store, Engine: engine, Blobs: blobs, Log: quiet})
 	n.contexts = replica.NewSet(replica.Deps{
@@ -119,6 +120,21 @@ func newNode(t testing.TB, opts options) *node {
 	return n
 }
 
+// cacheDir keeps compiled applications for the time of this test process.
+var cacheDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if cacheDir, err = os.MkdirTemp("", "mero-server-test-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(cacheDir)
+		return m.Run()
+	}())
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -139,9 +155,9 @@ func (n *node) token(scopes string) string {
 // badTokens are those that no route may accept, with the X-Auth-Error of each.
 func (n *node) badTokens() map[string]struct{ token, reason string } {
 	n.t.Helper()
-	expired, revoked := n.token("admin"), n.token("admin")
+	revoked := n.token("admin")
 	n.ahead.Store(-int64(2 * time.Hour)) // issue a token whose hour is over
-	expired = n.token("admin")
+	expired := n.token("admin")
 	n.ahead.Store(0)
 	who, err := n.issuer.Verify(revoked)
 	must(n.t, err)

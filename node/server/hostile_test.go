@@ -38,7 +38,7 @@ func FuzzServer(f *testing.F) {
 		if strings.Contains(path, "install") { // would leave this machine, or read its files
 			return
 		}
-		r, err := http.NewRequest(method, "http://localhost/", strings.NewReader(body)) //nolint:noctx // only its URL is of use
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://localhost/", strings.NewReader(body))
 		if err != nil {
 			return
 		}
@@ -100,7 +100,7 @@ func BenchmarkJSONRPC(b *testing.B) {
 	b.Run("health", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r := httptest.NewRequest("GET", "/admin-api/peers", http.NoBody)
+			r := httptest.NewRequest(http.MethodGet, "/admin-api/peers", http.NoBody)
 			r.Host = "localhost"
 			r.Header.Set("Authorization", "Bearer "+l.admin)
 			l.srv.ServeHTTP(httptest.NewRecorder(), r)

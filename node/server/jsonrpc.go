@@ -126,7 +126,7 @@ func (s *Server) substitute(p api.ExecuteParams, input []byte) ([]byte, error) {
 		name, value := []byte("{"+alias+"}"), []byte(key.String())
 		if grown := len(input) + bytes.Count(input, name)*(len(value)-len(name)); grown > maxSubstituted {
 			return nil, &replica.LimitError{
-				What: "arguments with aliases replaced", Size: uint64(grown), Max: maxSubstituted, //nolint:gosec // grown is positive
+				What: "arguments with aliases replaced", Size: uint64(grown), Max: maxSubstituted,
 				Suggestion: "use fewer of them",
 			}
 		}

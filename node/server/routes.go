@@ -208,19 +208,19 @@ func (s *Server) newMux() *chi.Mux {
 	mux := chi.NewMux()
 	mux.Use(withoutSlash)
 	mux.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		x := w.(*exchange) //nolint:errcheck,forcetypeassert // ServeHTTP made it
+		x := w.(*exchange) // ServeHTTP made it
 		x.fail(reject(http.StatusNotFound, "no such path"))
 		_ = r
 	})
 	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		x := w.(*exchange) //nolint:errcheck,forcetypeassert // ServeHTTP made it
+		x := w.(*exchange) // ServeHTTP made it
 		s.allowed(x.Header(), mux, r)
 		x.fail(reject(http.StatusMethodNotAllowed, "the path does not take this method"))
 	})
 	for _, rt := range newRoutes() {
 		rt.metrics = s.metrics.of(rt.pattern, rt.method)
 		serve := func(w http.ResponseWriter, r *http.Request) {
-			x := w.(*exchange) //nolint:errcheck,forcetypeassert // ServeHTTP made it
+			x := w.(*exchange) // ServeHTTP made it
 			x.r, x.route = r, rt
 			if err := x.serve(); err != nil {
 				x.fail(err)

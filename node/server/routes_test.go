@@ -111,7 +111,7 @@ func example(rt server.RouteInfo) request {
 		"/admin-api/x/tokens":                        `{"name":"x","scopes":["keys:create"]}`,
 	}
 	body := ""
-	if rt.Method == "POST" || rt.Method == "PUT" {
+	if rt.Method == http.MethodPost || rt.Method == http.MethodPut {
 		body = bodies[path]
 	}
 	return request{method: rt.Method, path: path, body: body}

@@ -209,13 +209,13 @@ func TestTrial(t *testing.T) {
 	if got := n.call(c, "len", "{}"); !strings.Contains(got, `"output":0`) {
 		t.Errorf("a trial changed the state: %s", got)
 	}
-	real := try(c, "set", `{"key":"a","value":"1"}`, false)
-	if real.Delta == nil || real.RootHash == trial.RootHash || len(real.Changes) != 0 {
-		t.Errorf("call: %+v after %+v", real, trial)
+	done := try(c, "set", `{"key":"a","value":"1"}`, false)
+	if done.Delta == nil || done.RootHash == trial.RootHash || len(done.Changes) != 0 {
+		t.Errorf("call: %+v after %+v", done, trial)
 	}
 	context := data[api.Context](t, n.do(request{method: "GET", path: "/admin-api/contexts/" + c.ContextID.String(), token: n.admin}))
-	if context.RootHash != real.RootHash || !cmp.Equal(context.Heads(), []api.Hash{*real.Delta}) {
-		t.Errorf("context %+v, call %+v", context, real)
+	if context.RootHash != done.RootHash || !cmp.Equal(context.Heads(), []api.Hash{*done.Delta}) {
+		t.Errorf("context %+v, call %+v", context, done)
 	}
 	got := try(events, "emit", `{"kind":"Ping","data":"hi"}`, true)
 	if len(got.Events) != 1 || got.Events[0].Kind != "Ping" || got.Events[0].Handler != nil {

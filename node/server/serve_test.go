@@ -122,7 +122,7 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	must(t, err)
 	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(body), "ContextNotFound") {
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || !strings.Contains(string(body), "ContextNotFound") {
 		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
 	must(t, <-stopped)
@@ -353,7 +353,7 @@ func TestListenerFailureEndsServe(t *testing.T) {
 
 // TestMetricsRule is R25: without a token on loopback listeners alone.
 func TestMetricsRule(t *testing.T) {
-	get := func(l *live, path, token, accept string) (*http.Response, string) {
+	get := func(l *live, path, token, accept string) (int, string, string) {
 		_, port, err := net.SplitHostPort(l.addr)
 		must(t, err)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+path, http.NoBody)
@@ -369,7 +369,7 @@ func TestMetricsRule(t *testing.T) {
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
 		must(t, err)
-		return resp, string(body)
+		return resp.StatusCode, resp.Header.Get("Content-Type"), string(body)
 	}
 	public := func(c *server.Config) { c.MetricsPublic = true }
 	for name, row := range map[string]struct {
@@ -381,26 +381,26 @@ func TestMetricsRule(t *testing.T) {
 	} {
 		l := serve(t, options{cfg: row.cfg}, row.listen)
 		for _, path := range []string{"/metrics", "/admin-api/metrics"} {
-			resp, body := get(l, path, "", "")
-			if resp.StatusCode != row.want {
-				t.Errorf("%s: %s without a token: got %d, want %d", name, path, resp.StatusCode, row.want)
+			status, _, body := get(l, path, "", "")
+			if status != row.want {
+				t.Errorf("%s: %s without a token: got %d, want %d", name, path, status, row.want)
 			}
 			if row.want == 401 && strings.Contains(body, "mero_") {
 				t.Errorf("%s: the refusal has figures", name)
 			}
-			if resp, _ := get(l, path, l.admin, ""); resp.StatusCode != 200 {
-				t.Errorf("%s: %s with a token: got %d", name, path, resp.StatusCode)
+			if status, _, _ := get(l, path, l.admin, ""); status != http.StatusOK {
+				t.Errorf("%s: %s with a token: got %d", name, path, status)
 			}
 		}
 	}
 	l := serve(t, options{}, "127.0.0.1:0")
-	resp, body := get(l, "/metrics", "", "")
-	if !strings.HasSuffix(body, "# EOF\n") || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
-		t.Errorf("ends with %q, Content-Type %s", body[max(0, len(body)-20):], resp.Header.Get("Content-Type"))
+	_, contentType, body := get(l, "/metrics", "", "")
+	if !strings.HasSuffix(body, "# EOF\n") || contentType != "text/plain; charset=utf-8" {
+		t.Errorf("ends with %q, Content-Type %s", body[max(0, len(body)-20):], contentType)
 	}
-	resp, body = get(l, "/metrics", "", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
-	if !strings.HasSuffix(body, "# EOF\n") || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/openmetrics-text") {
-		t.Errorf("Content-Type %s", resp.Header.Get("Content-Type"))
+	_, contentType, body = get(l, "/metrics", "", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+	if !strings.HasSuffix(body, "# EOF\n") || !strings.HasPrefix(contentType, "application/openmetrics-text") {
+		t.Errorf("Content-Type %s", contentType)
 	}
 	for _, want := range []string{
 		`mero_server_requests_total{method="GET",route="/metrics",status="2xx"} 1`, `mero_server_refused_total{reason="host"} 0`,

@@ -181,7 +181,7 @@ func bearer(r *http.Request) string {
 
 func (x *exchange) panicked(cause any) {
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to end the connection
 	}
 	x.server.metrics.panics.Inc()
 	x.server.deps.Log.Error().Interface("cause", cause).Bytes("stack", debug.Stack()).Str("route", x.pattern()).Msg("handler panicked")
