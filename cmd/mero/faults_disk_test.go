@@ -244,4 +244,3 @@ func gauge(t *testing.T, p *place, proc *process) string {
 	}
 	return strings.TrimSuffix(found[1], ".0")
 }
-

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
 )
 
 // TestOneHomeAtOnce starts several nodes with one home at the same moment, one
