@@ -69,7 +69,7 @@ func (e *env) install(ctx context.Context, source, name string, hash *api.Hash) 
 		if code, err = openCode(source); err != nil {
 			return id, err
 		}
-		defer code.Close() //nolint:errcheck // read only
+		defer code.Close()
 	}
 	client, err := e.client()
 	if err != nil {
@@ -110,7 +110,7 @@ func openCode(source string) (*appCode, error) {
 		}
 		return &appCode{io.NopCloser(bytes.NewReader(data)), example + ".wasm", int64(len(data))}, nil
 	}
-	f, err := os.Open(source) //nolint:gosec // the user names the file
+	f, err := os.Open(source)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &failure{code: exitFailed, text: "no such file: " + source, hint: "give a .wasm file, an http(s) URL, or example:kv", cause: err}
 	}

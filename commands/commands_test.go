@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"mero/commands"
 )
@@ -210,7 +211,7 @@ func TestComplete(t *testing.T) {
 		{[]string{"app", "install", "--name", ""}, nil},
 	} {
 		out, _, code := mero(t, append([]string{"__complete"}, tt.words...)...)
-		if diff := cmp.Diff(tt.want, strings.Fields(out)); diff != "" && !(len(tt.want) == 0 && out == "") || code != 0 {
+		if diff := cmp.Diff(tt.want, strings.Fields(out), cmpopts.EquateEmpty()); diff != "" || code != 0 {
 			t.Errorf("%q (-want +got)\n%s", tt.words, diff)
 		}
 	}

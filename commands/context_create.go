@@ -93,7 +93,7 @@ func checkJSON(flag, text string) error {
 	dec.UseNumber()
 	err := dec.Decode(&v)
 	if err == nil {
-		if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+		if _, err := dec.Token(); err != io.EOF {
 			return usagef("%s is not JSON: something follows the value", flag)
 		}
 		return nil

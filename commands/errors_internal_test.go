@@ -15,47 +15,48 @@ import (
 
 // TestExplain holds the table from errors to exit codes, which scripts rely on.
 func TestExplain(t *testing.T) {
-	interrupted, cancel := context.WithCancelCause(t.Context())
+	const interrupted = true
+	signalled, cancel := context.WithCancelCause(t.Context())
 	cancel(errInterrupted)
 	guest := "guest panicked: " + strings.Repeat("long ", 1000) + "at src/lib.rs:1:2"
 	for _, tt := range []struct {
 		name string
-		ctx  context.Context
+		sig  bool // a signal has come
 		err  error
 		want int
 		hint string
 	}{
-		{"plain", nil, errors.New("x"), exitFailed, ""},
-		{"usage", nil, usagef("x"), exitUsage, ""},
-		{"setting", nil, fmt.Errorf("a: %w", node.UnknownKey("log.levl")), exitUsage, "did you mean log.level?"},
-		{"in use", nil, &node.InUseError{PID: 7}, exitFailed, "--node"},
-		{"unreachable", nil, &api.UnreachableError{URL: "http://x", Cause: errors.New("refused")}, exitNoNode, "mero node run"},
-		{"no token", nil, &api.Error{Status: http.StatusUnauthorized, Kind: api.KindUnauthenticated, Auth: api.AuthMissing}, exitDenied, "--token"},
-		{"expired", nil, &api.Error{Status: http.StatusUnauthorized, Auth: api.AuthExpired}, exitDenied, "admin token"},
-		{"narrow", nil, &api.Error{Status: http.StatusForbidden, Kind: api.KindDenied, Auth: api.AuthDenied}, exitDenied, "scope"},
-		{"no context", nil, &api.Error{Status: http.StatusNotFound, Kind: api.KindContextNotFound}, exitNotFound, "context list"},
-		{"no alias", nil, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindAliasNotFound}, exitNotFound, "alias list"},
-		{"guest in init", nil, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindGuest}, exitApplication, ""},
-		{"timed out there", nil, &api.Error{Status: http.StatusGatewayTimeout, Kind: api.KindTimeout}, exitTimeout, ""},
-		{"other node", nil, &api.Error{Status: http.StatusNotFound}, exitNotFound, ""},
-		{"full disk", nil, &api.Error{Status: http.StatusServiceUnavailable, Kind: api.KindReadOnly}, exitFailed, "disk"},
-		{"call: no context", nil, api.NewRPCError(api.RPCContextNotFound, "x"), exitNotFound, "context list"},
-		{"call: no method", nil, api.NewRPCError(api.RPCFunctionCall, `method "x" not found`), exitNotFound, "app methods"},
-		{"call: a guest that speaks of methods", nil, api.NewRPCError(api.RPCFunctionCall, `guest panicked: method "x" not found`), exitApplication, ""},
-		{"call: guest", nil, api.NewRPCError(api.RPCFunctionCall, guest), exitApplication, ""},
-		{"call: output", nil, api.NewRPCError(api.RPCSerde, map[string]string{"message": "x"}), exitApplication, ""},
-		{"call: identity", nil, api.NewRPCError(api.RPCUnauthorized, map[string]string{}), exitDenied, "identity list"},
-		{"call: not installed", nil, api.NewRPCError(api.RPCApplicationNotInstalled, map[string]string{}), exitNotFound, "app install"},
-		{"call: fault", nil, api.NewRPCError(api.RPCInternal, "x"), exitFailed, ""},
-		{"timeout here", nil, fmt.Errorf("x: %w", context.DeadlineExceeded), exitTimeout, "--timeout"},
+		{"plain", false, errors.New("x"), exitFailed, ""},
+		{"usage", false, usagef("x"), exitUsage, ""},
+		{"setting", false, fmt.Errorf("a: %w", node.UnknownKey("log.levl")), exitUsage, "did you mean log.level?"},
+		{"in use", false, &node.InUseError{PID: 7}, exitFailed, "--node"},
+		{"unreachable", false, &api.UnreachableError{URL: "http://x", Cause: errors.New("refused")}, exitNoNode, "mero node run"},
+		{"no token", false, &api.Error{Status: http.StatusUnauthorized, Kind: api.KindUnauthenticated, Auth: api.AuthMissing}, exitDenied, "--token"},
+		{"expired", false, &api.Error{Status: http.StatusUnauthorized, Auth: api.AuthExpired}, exitDenied, "admin token"},
+		{"narrow", false, &api.Error{Status: http.StatusForbidden, Kind: api.KindDenied, Auth: api.AuthDenied}, exitDenied, "scope"},
+		{"no context", false, &api.Error{Status: http.StatusNotFound, Kind: api.KindContextNotFound}, exitNotFound, "context list"},
+		{"no alias", false, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindAliasNotFound}, exitNotFound, "alias list"},
+		{"guest in init", false, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindGuest}, exitApplication, ""},
+		{"timed out there", false, &api.Error{Status: http.StatusGatewayTimeout, Kind: api.KindTimeout}, exitTimeout, ""},
+		{"other node", false, &api.Error{Status: http.StatusNotFound}, exitNotFound, ""},
+		{"full disk", false, &api.Error{Status: http.StatusServiceUnavailable, Kind: api.KindReadOnly}, exitFailed, "disk"},
+		{"call: no context", false, api.NewRPCError(api.RPCContextNotFound, "x"), exitNotFound, "context list"},
+		{"call: no method", false, api.NewRPCError(api.RPCFunctionCall, `method "x" not found`), exitNotFound, "app methods"},
+		{"call: a guest that speaks of methods", false, api.NewRPCError(api.RPCFunctionCall, `guest panicked: method "x" not found`), exitApplication, ""},
+		{"call: guest", false, api.NewRPCError(api.RPCFunctionCall, guest), exitApplication, ""},
+		{"call: output", false, api.NewRPCError(api.RPCSerde, map[string]string{"message": "x"}), exitApplication, ""},
+		{"call: identity", false, api.NewRPCError(api.RPCUnauthorized, map[string]string{}), exitDenied, "identity list"},
+		{"call: not installed", false, api.NewRPCError(api.RPCApplicationNotInstalled, map[string]string{}), exitNotFound, "app install"},
+		{"call: fault", false, api.NewRPCError(api.RPCInternal, "x"), exitFailed, ""},
+		{"timeout here", false, fmt.Errorf("x: %w", context.DeadlineExceeded), exitTimeout, "--timeout"},
 		{"interrupt", interrupted, fmt.Errorf("x: %w", errInterrupted), exitInterrupted, ""},
 		{"interrupt, as cancelled", interrupted, context.Canceled, exitInterrupted, ""},
 		{"fault while interrupted", interrupted, errors.New("disk broke"), exitFailed, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := tt.ctx
-			if ctx == nil {
-				ctx = t.Context()
+			ctx := t.Context()
+			if tt.sig {
+				ctx = signalled
 			}
 			got := explain(ctx, tt.err)
 			if got.code != tt.want || !strings.Contains(got.hint, tt.hint) {

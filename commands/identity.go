@@ -53,27 +53,9 @@ func identityList() *verb {
 			if err != nil {
 				return err
 			}
-			var docs []memberDoc
-			if word := e.c.String("context"); word != "" {
-				id, err := e.contextID(ctx, client, word)
-				if err != nil {
-					return err
-				}
-				if docs, err = membersOf(ctx, client, id, false); err != nil {
-					return err
-				}
-			} else {
-				contexts, err := client.Contexts(ctx)
-				if err != nil {
-					return err
-				}
-				for _, c := range contexts {
-					members, err := membersOf(ctx, client, c.ID, true)
-					if err != nil {
-						return err
-					}
-					docs = append(docs, members...)
-				}
+			docs, err := e.memberDocs(ctx, client)
+			if err != nil {
+				return err
 			}
 			return list(e, docs, []string{"CONTEXT", "MEMBER", "OWNED", "ALIAS"}, func(m memberDoc) []string {
 				owned := ""
@@ -84,6 +66,31 @@ func identityList() *verb {
 			})
 		},
 	}
+}
+
+// memberDocs lists the members of the context that --context names, else those
+// that this node is in every context.
+func (e *env) memberDocs(ctx context.Context, client *api.Client) ([]memberDoc, error) {
+	if word := e.c.String("context"); word != "" {
+		id, err := e.contextID(ctx, client, word)
+		if err != nil {
+			return nil, err
+		}
+		return membersOf(ctx, client, id, false)
+	}
+	contexts, err := client.Contexts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var docs []memberDoc
+	for _, c := range contexts {
+		members, err := membersOf(ctx, client, c.ID, true)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, members...)
+	}
+	return docs, nil
 }
 
 func membersOf(ctx context.Context, client *api.Client, id ident.ContextID, ownedOnly bool) ([]memberDoc, error) {

@@ -125,11 +125,11 @@ func (s *sorter) word(word string) error {
 // flag takes --name, --name=value, or --name with the word that follows.
 func (s *sorter) flag(word string) error {
 	name, value, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
-	switch {
-	case name == "help" || name == "h":
+	switch name {
+	case "help", "h":
 		s.out.help = true
 		return nil
-	case name == "version" || name == "v":
+	case "version", "v":
 		s.out.version = true
 		return nil
 	}

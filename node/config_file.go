@@ -186,7 +186,7 @@ type Setting struct{ Key, Text string }
 // stays as it is, byte for byte; the result is loaded and validated, and then
 // replaces the file in one step. After an error the file is unchanged.
 func SetInFile(path string, settings []Setting) error {
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("read configuration: %w", err)
 	}

@@ -85,7 +85,7 @@ func (h Home) create() error {
 		if err := os.MkdirAll(dir, dirPerm); err != nil {
 			return fmt.Errorf("create the node's home: %w", err)
 		}
-		if err := os.Chmod(dir, dirPerm); err != nil { //nolint:gosec // a directory needs x
+		if err := os.Chmod(dir, dirPerm); err != nil {
 			return fmt.Errorf("make the node's home private: %w", err)
 		}
 	}
@@ -206,7 +206,7 @@ func (h Home) addrs(file string) []string {
 		return nil
 	}
 	// Read after the lock was seen: the node that has it removed those of others.
-	text, err := os.ReadFile(file) //nolint:gosec // a file of the home
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil
 	}

@@ -141,7 +141,7 @@ func writer(t *testing.T, home node.Home, id ident.ContextID) store.Identity {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // nothing was written
+	defer db.Close()
 	identities, err := db.Identities(id)
 	if err != nil || len(identities) != 1 {
 		t.Fatalf("got %v, %v, want one identity", identities, err)
