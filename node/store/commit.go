@@ -141,7 +141,8 @@ func (s *Store) write(batches []*batch) error {
 }
 
 func (s *Store) transact(batches []*batch) error {
-	txn := s.db.NewTransaction(true)
+	last := s.reads.newest()
+	txn := s.db.NewTransactionAt(last, true)
 	defer txn.Discard()
 	counters, err := s.codec.encode(counterRecord{
 		NextXCall: s.nextXCall.Load(), NextGeneration: s.nextGeneration.Load(),
@@ -159,13 +160,14 @@ func (s *Store) transact(batches []*batch) error {
 			}
 		}
 	}
-	// There is one writer, so badger numbers this transaction after the newest
-	// that it read.
-	number := txn.ReadTs() + 1
-	if err := txn.Commit(); err != nil {
+	if err := txn.CommitAt(last+1, nil); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	return s.anchor.set(number)
+	if err := s.anchor.set(last + 1); err != nil {
+		return err
+	}
+	s.db.SetDiscardTs(s.reads.advance(last + 1))
+	return nil
 }
 
 func set(txn *badger.Txn, w write) error {

@@ -86,7 +86,7 @@ func openEngine(opt badger.Options) (db *badger.DB, err error) {
 			err = &DamagedError{File: opt.Dir, Reason: fmt.Sprintf("database cannot be opened: %v", r)}
 		}
 	}()
-	db, err = badger.Open(opt)
+	db, err = badger.OpenManaged(opt)
 	if err == nil {
 		return db, nil
 	}

@@ -28,6 +28,13 @@ const SchemaVersion = schemaVersion
 // Transaction is the newest acknowledged transaction.
 func (s *Store) Transaction() uint64 { return s.anchor.last }
 
+// Queued is how many batches wait for the leader.
+func (s *Store) Queued() int {
+	s.commits.mu.Lock()
+	defer s.commits.mu.Unlock()
+	return len(s.commits.queue)
+}
+
 // WrittenSince counts the records that are newer than a transaction, by table,
 // and their bytes; what was deleted counts as zero bytes.
 func (s *Store) WrittenSince(transaction uint64) (byTable map[byte]int, bytes int, err error) {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,10 +50,44 @@ func TestGroupCommit(t *testing.T) {
 	for _, r := range replicas {
 		r.check(t, s)
 	}
-	transactions := s.Transaction() - before
-	t.Logf("%d steps in %d transactions, %d refused", writers*steps, transactions, refused.Load())
-	if transactions >= writers*steps {
-		t.Errorf("%d transactions for %d steps: nothing was shared", transactions, writers*steps)
+	t.Logf("%d steps in %d transactions, %d refused", writers*steps, s.Transaction()-before, refused.Load())
+}
+
+// TestOneTransactionForAllWhoWait holds one transaction until the others wait.
+func TestOneTransactionForAllWhoWait(t *testing.T) {
+	const writers = 16
+	s := newStore(t)
+	replicas := make([]*replica, writers)
+	for i := range replicas {
+		replicas[i] = newReplica(t, s, uint64(i))
+	}
+	before := s.Transaction()
+	hold, entered := make(chan struct{}), make(chan struct{}, writers)
+	s.SetFault(func() error { entered <- struct{}{}; <-hold; return nil })
+	var wg sync.WaitGroup
+	commit := func(r *replica) {
+		st := r.step(100, r.set("k", pattern(500, r.n)))
+		if err := s.Commit(t.Context(), st); err != nil {
+			t.Error(err)
+			return
+		}
+		r.done(st)
+	}
+	wg.Go(func() { commit(replicas[0]) })
+	<-entered
+	for _, r := range replicas[1:] {
+		wg.Go(func() { commit(r) })
+	}
+	for s.Queued() < writers-1 {
+		runtime.Gosched()
+	}
+	close(hold)
+	wg.Wait()
+	for _, r := range replicas {
+		r.check(t, s)
+	}
+	if n := s.Transaction() - before; n != 2 {
+		t.Errorf("%d transactions, want 2: one for the first, one for all who waited", n)
 	}
 }
 
@@ -129,6 +164,26 @@ func TestBatchKeepsToItsLimit(t *testing.T) {
 	}
 }
 
+// TestReadsBesideAPendingTransaction reads while a transaction is held up.
+func TestReadsBesideAPendingTransaction(t *testing.T) {
+	s := newStore(t)
+	r := newReplica(t, s, 1)
+	r.commit(t, s, 10, r.set("a", []byte("1")))
+	hold, entered := make(chan struct{}), make(chan struct{}, 1)
+	s.SetFault(func() error { entered <- struct{}{}; <-hold; return nil })
+	st := r.step(10, r.set("a", []byte("2")))
+	done := make(chan error, 1)
+	go func() { done <- s.Commit(t.Context(), st) }()
+	<-entered
+	r.n--
+	r.check(t, s)
+	close(hold)
+	must(t, <-done)
+	r.n++
+	r.done(st)
+	r.check(t, s)
+}
+
 func TestSameContextOneAfterTheOther(t *testing.T) {
 	s := newStore(t)
 	r := newReplica(t, s, 1)
@@ -159,6 +214,7 @@ func TestCloseWaitsAndRefuses(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
 	for s.Writable() == nil { // until Close was entered
+		runtime.Gosched()
 	}
 	if _, _, err := v.Get([]byte("k")); err != nil {
 		t.Errorf("a view that was open: %v", err)

@@ -45,6 +45,7 @@ type Store struct {
 	unread  []string // tables that Run has to verify
 
 	users   gate
+	reads   snapshots
 	commits committer
 	steps   keyLocks[ident.ContextID]
 	names   sync.Mutex // serialises check-and-set of aliases
@@ -141,6 +142,7 @@ func (s *Store) start(sch schema, verify int64) error {
 	if got := s.db.MaxVersion(); got != in.last {
 		return &DamagedError{File: s.dir, Reason: fmt.Sprintf("database opened at transaction %d, its files have %d", got, in.last)}
 	}
+	s.db.SetDiscardTs(s.reads.advance(in.last))
 	s.lost, s.unread = in.lost, in.unread
 	s.untidy.Store(true)
 	s.metrics.lost.Set(float64(s.lost))
@@ -283,9 +285,19 @@ func (s *Store) read(f func(txn *badger.Txn) error) error {
 		return ErrClosed
 	}
 	defer s.users.leave()
-	txn := s.db.NewTransaction(false)
-	defer txn.Discard()
+	txn := s.begin()
+	defer s.end(txn)
 	return f(txn)
+}
+
+// begin opens a snapshot of what is durable now; end must follow.
+func (s *Store) begin() *badger.Txn {
+	return s.db.NewTransactionAt(s.reads.acquire(), false)
+}
+
+func (s *Store) end(txn *badger.Txn) {
+	txn.Discard()
+	s.reads.release(txn.ReadTs())
 }
 
 // Run does what needs no caller: it moves overlays and sweeps leftovers of crashes,

@@ -97,6 +97,57 @@ func (k *keyLocks[K]) lock(key K) func() {
 	}
 }
 
+// snapshots knows the newest durable transaction and who reads as of which one.
+//
+// badger's own transactions read as of the newest that was begun, and so wait for
+// the fsync of whoever is writing. Reads must never wait for writers, so the store
+// numbers transactions itself (badger's managed mode), and tells badger what no
+// reader needs any more.
+type snapshots struct {
+	mu   sync.Mutex
+	last uint64
+	open map[uint64]int
+}
+
+// acquire is the transaction to read as of; release must follow.
+func (s *snapshots) acquire() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = make(map[uint64]int)
+	}
+	s.open[s.last]++
+	return s.last
+}
+
+func (s *snapshots) release(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[n]--; s.open[n] == 0 {
+		delete(s.open, n)
+	}
+}
+
+// newest is the newest durable transaction.
+func (s *snapshots) newest() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+// advance makes transaction n visible. It returns the oldest that is still read:
+// what was replaced before it can go.
+func (s *snapshots) advance(n uint64) (oldest uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = n
+	oldest = n
+	for reading := range s.open {
+		oldest = min(oldest, reading)
+	}
+	return oldest
+}
+
 // active is the set of generations that a step is writing right now.
 type active struct {
 	mu  sync.Mutex

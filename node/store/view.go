@@ -31,7 +31,7 @@ func (s *Store) View(id ident.ContextID) (*View, error) {
 	if !s.users.enter() {
 		return nil, ErrClosed
 	}
-	v := &View{store: s, reader: reader{txn: s.db.NewTransaction(false), context: id}}
+	v := &View{store: s, reader: reader{txn: s.begin(), context: id}}
 	s.metrics.views.Inc()
 	if err := v.load(id); err != nil {
 		v.Close()
@@ -60,7 +60,7 @@ func (v *View) load(id ident.ContextID) error {
 // Close ends the snapshot. A second call does nothing.
 func (v *View) Close() {
 	v.once.Do(func() {
-		v.reader.txn.Discard()
+		v.store.end(v.reader.txn)
 		v.store.metrics.views.Dec()
 		v.store.users.leave()
 	})
