@@ -96,7 +96,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	seed := key.Seed()
 	hex := fmt.Sprintf("%x", seed[:])
 	for _, text := range []string{fmt.Sprint(key), fmt.Sprintf("%#v", key), fmt.Sprintf("%+v", key)} {
-		if strings.Contains(text, hex) || strings.Contains(text, fmt.Sprint(seed[:])) {
+		if strings.Contains(text, hex) || strings.Contains(text, fmt.Sprintf("%v", seed)) {
 			t.Errorf("prints its secret: %s", text)
 		}
 	}

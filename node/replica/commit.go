@@ -68,7 +68,7 @@ func meta(rec *store.Context, who members) [32]byte {
 	sorted := slices.Clone(who)
 	slices.SortFunc(sorted, ident.PublicKey.Compare)
 	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(sorted))) //nolint:gosec // members are far fewer than 2³²
+	binary.BigEndian.PutUint32(n[:], uint32(len(sorted)))
 	h.Write(n[:])
 	for _, key := range sorted {
 		h.Write(key[:])

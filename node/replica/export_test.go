@@ -45,7 +45,7 @@ func CheckQueue(t *testing.T, s *Set, id ident.ContextID, patience time.Duration
 		})
 	}
 	synctest.Wait()
-	time.Sleep(2 * patience) // fake time: the patience of half of them ends
+	<-time.After(2 * patience) // fake time: the patience of half of them ends
 	synctest.Wait()
 	r.unlock()
 	wg.Wait()

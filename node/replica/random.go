@@ -16,7 +16,7 @@ func random(seed [32]byte) io.Reader {
 	key := sha256.Sum256(append([]byte("mero/random/v1\x00"), seed[:]...))
 	stream, err := chacha20.NewUnauthenticatedCipher(key[:], make([]byte, chacha20.NonceSize))
 	if err != nil {
-		panic("chacha20 refuses a 32-byte key: " + err.Error()) // the sizes are constants
+		panic("chacha20: " + err.Error()) //nolint:forbidigo // only for another size of key or nonce, and they are constants
 	}
 	return &keystream{stream}
 }

@@ -152,12 +152,20 @@ func (s *Set) NewIdentity(ctx context.Context) (ident.PublicKey, error) {
 // Delete removes a context from this node only. It reports false when there is
 // none.
 func (s *Set) Delete(ctx context.Context, id ident.ContextID) (bool, error) {
+	view, err := s.view(id)
+	if errors.Is(err, ErrContextNotFound) {
+		return false, nil // no queue is made for an id that a stranger chose
+	}
+	if err != nil {
+		return false, err
+	}
+	view.Close()
 	r := s.replica(id)
 	if err := r.lock(ctx); err != nil {
 		return false, err
 	}
 	defer r.unlock()
-	err := s.deps.Store.DeleteContext(ctx, id)
+	err = s.deps.Store.DeleteContext(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -67,16 +66,4 @@ func (w *writers) took(app ident.AppID, method string, cost time.Duration) bool 
 	_, ok := known[method]
 	known[method] = cost
 	return !ok
-}
-
-// all names the known writers of an application, sorted.
-func (w *writers) all(app ident.AppID) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := make([]string, 0, len(w.of(app)))
-	for method := range w.of(app) {
-		out = append(out, method)
-	}
-	slices.Sort(out)
-	return out
 }

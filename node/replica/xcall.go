@@ -52,10 +52,7 @@ const retryAfter = 5 * time.Second
 func (s *Set) Run(ctx context.Context) error {
 	for {
 		retry, err := s.drain(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("calls between contexts: %w", err)
 		}
 		var again <-chan time.Time
@@ -80,9 +77,6 @@ func (s *Set) drain(ctx context.Context) (bool, error) {
 		}
 		for _, x := range waiting {
 			err := s.carryOut(ctx, x)
-			if ctx.Err() != nil {
-				return false, nil
-			}
 			if errors.Is(err, store.ErrDiskFull) || errors.Is(err, ErrBusy) {
 				s.deps.Log.Warn().Err(err).Stringer("target", x.Target).Msg("call to another context waits")
 				return true, nil
