@@ -14,46 +14,52 @@ type sample struct {
 	times []time.Duration
 }
 
-// load runs a closed loop per client: for a while to warm up, then for at least
-// length and one call. op is given the client and the number of its call. The
-// first error ends all clients.
+// load runs a closed loop per client: a while to warm up, then for a length of
+// time. op is given the client and the number of its call. The first error ends
+// all clients.
+//
+// What counts are the calls that end within that time, whenever they began: so a
+// call that takes long is neither lost nor makes room for another.
 func load(ctx context.Context, clients int, length time.Duration, op func(ctx context.Context, client, i int) error) (sample, error) {
 	var (
-		mu  sync.Mutex
-		all sample
+		mu            sync.Mutex
+		counted, rest []time.Duration
 	)
-	begin := time.Now().Add(length / 4)
-	end := begin.Add(length)
+	begin := time.Now()
+	from := begin.Add(length / 4)
+	to := from.Add(length)
 	group, ctx := errgroup.WithContext(ctx)
 	for client := range clients {
 		group.Go(func() error {
-			var (
-				times       []time.Duration
-				first, last time.Time
-			)
-			for i := 0; len(times) == 0 || last.Before(end); i++ {
+			var inside, outside []time.Duration
+			for i := 0; ; i++ {
 				started := time.Now()
 				if err := op(ctx, client, i); err != nil {
 					return err
 				}
-				if started.Before(begin) {
-					continue
+				ended := time.Now()
+				if ended.Before(from) || ended.After(to) {
+					outside = append(outside, ended.Sub(started))
+				} else {
+					inside = append(inside, ended.Sub(started))
 				}
-				if first.IsZero() {
-					first = started
+				if !ended.Before(to) {
+					break
 				}
-				last = time.Now()
-				times = append(times, last.Sub(started))
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			// Back to back, so a client's rate is exact however few calls it made.
-			all.rate += float64(len(times)) / last.Sub(first).Seconds()
-			all.times = append(all.times, times...)
+			counted, rest = append(counted, inside...), append(rest, outside...)
 			return nil
 		})
 	}
-	return all, group.Wait()
+	if err := group.Wait(); err != nil {
+		return sample{}, err
+	}
+	if len(counted) == 0 { // a call takes longer than that: all there were
+		return sample{rate: float64(len(rest)) / time.Since(begin).Seconds(), times: rest}, nil
+	}
+	return sample{rate: float64(len(counted)) / length.Seconds(), times: counted}, nil
 }
 
 // each runs op for 0 … n-1, several at a time.
