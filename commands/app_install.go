@@ -69,7 +69,7 @@ func (e *env) install(ctx context.Context, source, name string, hash *api.Hash) 
 		if code, err = openCode(source); err != nil {
 			return id, err
 		}
-		defer code.Close()
+		defer code.Close() //nolint:errcheck // read only
 	}
 	client, err := e.client()
 	if err != nil {

@@ -56,11 +56,15 @@ _mero() {
         _files
     fi
 }
-compdef _mero mero
+if [ "$funcstack[1]" = _mero ]; then _mero; else compdef _mero mero; fi
 `
 
 const fishCompletion = `# fish completion for mero
-complete -c mero -a '(set -l typed (commandline -opc) (commandline -ct); mero ` + completeWord + ` $typed[2..] 2>/dev/null)'
+function __mero_complete
+    set -l typed (commandline -opc)
+    mero ` + completeWord + ` $typed[2..] (commandline -ct | string collect --allow-empty) 2>/dev/null
+end
+complete -c mero -a '(__mero_complete)'
 `
 
 // flagValues are the words that some flags take.
