@@ -86,10 +86,10 @@ func ParseLog(b []byte) (first, last uint64, end int64) {
 	return l.first, l.last, l.end
 }
 
-// VerifyTable reads a table file.
-func VerifyTable(path string) error {
+// VerifyTable reads a table.
+func VerifyTable(b []byte) error {
 	var v verifier
-	_, _, err := v.table(path, true)
+	_, err := v.read("table", bytes.NewReader(b), int64(len(b)), true)
 	return err
 }
 

@@ -41,6 +41,7 @@ func logSeed(f *testing.F) []byte {
 	r.commit(f, s, 10, r.set("a", []byte("1")))
 	b, err := os.ReadFile(filepath.Join(dir, "00001.mem"))
 	must(f, err)
+	must(f, s.Close()) // its goroutines would look like coverage
 	return bytes.TrimRight(b, "\x00")
 }
 
@@ -74,14 +75,12 @@ func FuzzTable(f *testing.F) {
 	must(f, s.Close())
 	b, err := os.ReadFile(filepath.Join(dir, "000001.sst"))
 	must(f, err)
-	must(f, store.VerifyTable(filepath.Join(dir, "000001.sst")))
+	must(f, store.VerifyTable(b))
 	f.Add(b)
 	f.Add(make([]byte, 100))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(fastDir(t), "1.sst")
-		must(t, os.WriteFile(path, b, 0o600))
 		var damaged *store.DamagedError
-		if err := store.VerifyTable(path); err != nil && !errors.As(err, &damaged) {
+		if err := store.VerifyTable(b); err != nil && !errors.As(err, &damaged) {
 			t.Errorf("not said to be damage: %v", err)
 		}
 	})

@@ -138,13 +138,6 @@ type verifier struct{ buffer []byte }
 // table checks a table's index and, if asked, its blocks. It returns the newest
 // transaction in it. A damaged table is a *DamagedError.
 func (v *verifier) table(path string, blocks bool) (newest uint64, size int64, err error) {
-	// flatbuffers has no bounds of its own; the checksum before it makes a panic
-	// all but impossible, and this makes it an error.
-	defer func() {
-		if r := recover(); r != nil {
-			err = &DamagedError{File: path, Reason: fmt.Sprintf("index is not well formed: %v", r)}
-		}
-	}()
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, 0, fmt.Errorf("open a table of the store: %w", err)
@@ -154,16 +147,28 @@ func (v *verifier) table(path string, blocks bool) (newest uint64, size int64, e
 	if err != nil {
 		return 0, 0, fmt.Errorf("open a table of the store: %w", err)
 	}
-	index, end, err := tableIndex(f, fi.Size())
+	newest, err = v.read(path, f, fi.Size(), blocks)
+	return newest, fi.Size(), err
+}
+
+func (v *verifier) read(path string, f io.ReaderAt, size int64, blocks bool) (newest uint64, err error) {
+	// flatbuffers has no bounds of its own; the checksum before it makes a panic
+	// all but impossible, and this makes it an error.
+	defer func() {
+		if r := recover(); r != nil {
+			err = &DamagedError{File: path, Reason: fmt.Sprintf("index is not well formed: %v", r)}
+		}
+	}()
+	index, end, err := tableIndex(f, size)
 	if err != nil {
-		return 0, 0, &DamagedError{File: path, Reason: "index is damaged", Err: err}
+		return 0, &DamagedError{File: path, Reason: "index is damaged", Err: err}
 	}
 	if blocks {
 		if err := v.blocks(f, index, end); err != nil {
-			return 0, 0, &DamagedError{File: path, Reason: "data are damaged", Err: err}
+			return 0, &DamagedError{File: path, Reason: "data are damaged", Err: err}
 		}
 	}
-	return index.MaxVersion(), fi.Size(), nil
+	return index.MaxVersion(), nil
 }
 
 var errForm = errors.New("lengths do not fit the file")
