@@ -83,6 +83,8 @@ func Quick() Size {
 type bench struct {
 	cfg  Config
 	emit func(Result) error
+	// apps are the applications that are measured: the embedded one, the one that
+	// was given, and the floor, which tells what the node alone costs.
 	apps []App
 	// dir holds all homes; cache the compiled applications, for all of them.
 	dir, cache string
@@ -104,6 +106,7 @@ func Run(ctx context.Context, cfg Config, emit func(Result) error) (err error) {
 	if cfg.App != nil {
 		b.apps = append(b.apps, *cfg.App)
 	}
+	b.apps = append(b.apps, floor())
 	if b.program == "" {
 		if b.program, err = os.Executable(); err != nil {
 			return fmt.Errorf("find this program: %w", err)

@@ -105,7 +105,7 @@ func measureReads(ctx context.Context, b *bench) error {
 	defer bare.close()
 	for i, app := range b.apps {
 		err := b.withApp(ctx, app, func(c *caller, in instance) error {
-			return b.compareReads(ctx, c, bare, in, i == len(b.apps)-1)
+			return b.compareReads(ctx, c, bare, in, i == b.counting())
 		})
 		if err != nil {
 			return err
@@ -114,8 +114,16 @@ func measureReads(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// compareReads emits the ratio. Its target goes with P22's, which is for a real
-// application: where one is given, it alone has it.
+// counting is the application that the targets for reads are for: a real one
+// where it is given, else the embedded one.
+func (b *bench) counting() int {
+	if b.cfg.App != nil {
+		return 1
+	}
+	return 0
+}
+
+// compareReads emits the ratio, and both sides of it.
 func (b *bench) compareReads(ctx context.Context, c, bare *caller, in instance, target bool) error {
 	body := in.get(0)
 	var ratios []float64
@@ -156,7 +164,7 @@ func (s sample) add(one sample, n int) sample {
 // measureCall is P22.
 func measureCall(ctx context.Context, b *bench) error {
 	for i, app := range b.apps {
-		counts := i == len(b.apps)-1 // see compareReads
+		counts := i == b.counting()
 		times, err := b.inProcess(ctx, app)
 		if err != nil {
 			return err
