@@ -40,7 +40,7 @@ func floor() App {
 	}
 	exports := [][]byte{join(name("memory"), []byte{2, 0})}
 	for i, method := range []string{"init", "set", "get"} {
-		exports = append(exports, join(name(method), []byte{0, byte(len(imports) + i)})) //nolint:gosec // nine at most
+		exports = append(exports, join(name(method), []byte{0, byte(len(imports) + i)}))
 	}
 
 	var typeList, importList, functions, codes [][]byte
@@ -93,8 +93,8 @@ func drop() []byte { return []byte{0x1a} }
 func constant(v int) []byte {
 	out := []byte{0x42}
 	for v >= 0x40 {
-		out = append(out, byte(v&0x7f)|0x80) //nolint:gosec // seven bits
+		out = append(out, byte(v&0x7f)|0x80)
 		v >>= 7
 	}
-	return append(out, byte(v)) //nolint:gosec // six bits
+	return append(out, byte(v))
 }
