@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/netkit"
 	"mero/node"
 )
 
@@ -39,6 +40,7 @@ func runNode(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	netkit.LibraryLogs(logs.For("libp2p"))
 	n, err := node.Open(ctx, e.home, eff.Config, logs)
 	if err != nil {
 		return err

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// repository is the top of this repository, seen from the directory of this test.
+var repository, _ = filepath.Abs("..")
+
 // patience bounds each wait of a script; a loaded machine is slow.
 const patience = 60 * time.Second
 
@@ -56,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"silent":   silent,
 			"edit":     edit,
 			"twice":    twice,
+			"readme":   readme,
 		},
 		RequireExplicitExec: true,
 	})
@@ -304,4 +308,27 @@ func twice(ts *testscript.TestScript, neg bool, args []string) {
 	if !exists(home.APIAddrFile()) {
 		ts.Fatalf("the node ended in order, so the second signal did nothing")
 	}
+}
+
+// readme writes the n-th block of commands below a heading of the README to a
+// file: `readme 'Quick start' 1 FILE`. What users are told to type is what runs.
+func readme(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: readme HEADING N FILE")
+	}
+	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
+	ts.Check(err)
+	_, section, ok := strings.Cut(string(text), "\n## "+args[0]+"\n")
+	if !ok {
+		ts.Fatalf("README.md has no section %q", args[0])
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	blocks := strings.Split(section, "```sh\n")
+	if n < 1 || n >= len(blocks) {
+		ts.Fatalf("section %q of README.md has %d blocks", args[0], len(blocks)-1)
+	}
+	block, _, _ := strings.Cut(blocks[n], "```")
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(block), 0o600))
 }
