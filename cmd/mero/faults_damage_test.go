@@ -165,14 +165,16 @@ func change(t *testing.T, path string, how func([]byte) []byte) {
 // had once the file is restored. Or the file holds nothing that is needed.
 func TestDamagedHome(t *testing.T) {
 	onUnix(t) // modes
-	im := newImage(t, seeded(t))
-	for _, tt := range []struct {
+	rng := seeded(t)
+	im := newImage(t, rng)
+	type damaged struct {
 		name   string
 		file   string
 		damage func(*testing.T, string)
 		code   int      // 0: it starts, with all that was acknowledged
 		words  []string // besides the file's name
-	}{
+	}
+	for _, tt := range some(t, rng, []damaged{
 		{"log cut", "db/*.mem", halve, 1, []string{"acknowledged transactions are lost", "storage.accept_loss"}},
 		{"log flipped", "db/*.mem", flipIn, 1, []string{"acknowledged transactions are lost", "storage.accept_loss"}},
 		{"table flipped", "db/*.sst", flipIn, 1, []string{"damaged", "restore a backup"}},
@@ -196,7 +198,7 @@ func TestDamagedHome(t *testing.T) {
 		{"token empty", "token", empty, 0, nil},
 		{"lock garbled", "lock", garble, 0, nil},
 		{"stale address garbled", "api.addr", garble, 0, nil},
-	} {
+	}) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, home := im.copy(t)
 			path := file(t, home, tt.file)
@@ -253,30 +255,45 @@ func restore(t *testing.T, from, to string) {
 // starts, since nothing else needs it, calls say which file it is, and
 // installing the same application again repairs it.
 func TestDamagedBlob(t *testing.T) {
-	im := newImage(t, seeded(t))
-	for name, damage := range map[string]func(*testing.T, string){"flipped": flipIn, "cut": halve, "gone": remove} {
-		for _, pattern := range []string{"blobs/chunks/*/*", "blobs/blobs/*/*"} {
-			t.Run(filepath.Base(filepath.Dir(filepath.Dir(pattern)))+" "+name, func(t *testing.T) {
-				p, home := im.copy(t)
-				path := file(t, home, pattern)
-				damage(t, path)
-				proc := p.start(t, "n")
-				client := p.client(t, "n", proc)
-				out, err := call(t, client, im.ledger.books[0], "len", map[string]string{})
-				missing := name == "gone" && strings.HasPrefix(pattern, "blobs/blobs") // then it has no name
-				switch {
-				case err == nil:
-					t.Errorf("a call of damaged code returned %s", out)
-				case missing && !strings.Contains(err.Error(), "not found"), !missing && !strings.Contains(err.Error(), filepath.Base(path)):
+	rng := seeded(t)
+	im := newImage(t, rng)
+	type damaged struct {
+		name, file string
+		damage     func(*testing.T, string)
+	}
+	for _, tt := range some(t, rng, []damaged{
+		{"chunk flipped", "blobs/chunks/*/*", flipIn},
+		{"chunk cut", "blobs/chunks/*/*", halve},
+		{"chunk gone", "blobs/chunks/*/*", remove},
+		{"manifest flipped", "blobs/blobs/*/*", flipIn},
+		{"manifest cut", "blobs/blobs/*/*", halve},
+		{"manifest gone", "blobs/blobs/*/*", remove},
+	}) {
+		t.Run(tt.name, func(t *testing.T) {
+			p, home := im.copy(t)
+			path := file(t, home, tt.file)
+			tt.damage(t, path)
+			proc := p.start(t, "n")
+			client := p.client(t, "n", proc)
+			out, err := call(t, client, im.ledger.books[0], "len", map[string]string{})
+			if err == nil {
+				t.Fatalf("a call of damaged code returned %s", out)
+			}
+			if tt.name == "manifest gone" { // the blob has no name then
+				if !strings.Contains(err.Error(), "blob not found") {
+					t.Errorf("the call says %q", err)
+				}
+			} else {
+				if !strings.Contains(err.Error(), filepath.Base(path)) {
 					t.Errorf("the call says %q, not which file", err)
 				}
 				eventually(t, "the log names the file", func() bool {
-					return missing || strings.Contains(proc.stderr.String(), filepath.Base(path))
+					return strings.Contains(proc.stderr.String(), filepath.Base(path))
 				})
-				install(t, client)
-				im.ledger.check(t, client)
-			})
-		}
+			}
+			install(t, client)
+			im.ledger.check(t, client)
+		})
 	}
 }
 

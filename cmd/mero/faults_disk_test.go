@@ -47,7 +47,7 @@ func (b ballast) leave(free int64) {
 	b.t.Helper()
 	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	must(b.t, err)
-	defer f.Close() //nolint:errcheck // its content does not matter
+	defer f.Close()
 	block := make([]byte, 64<<10)
 	for {
 		left := diskFree(b.t, filepath.Dir(b.path)) - free
@@ -228,7 +228,7 @@ func get(t *testing.T, p *place, proc *process, path string) (status int, body s
 	req.Header.Set("Authorization", "Bearer "+p.home(t, "n").Token())
 	resp, err := http.DefaultClient.Do(req)
 	must(t, err)
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	must(t, err)
 	return resp.StatusCode, string(text)

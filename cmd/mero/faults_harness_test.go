@@ -57,13 +57,13 @@ func must(t testing.TB, err error) {
 }
 
 // scaled is how often to do something: less with -short, and under the race
-// detector.
+// detector, where the first call after a start alone takes seconds.
 func scaled(full int) int {
 	switch {
 	case testing.Short():
 		return max(full/10, 1)
 	case raced:
-		return max(full/5, 1)
+		return max(full/7, 1)
 	}
 	return full
 }
@@ -90,6 +90,17 @@ func seeded(t *testing.T) *rand.Rand {
 		}
 	})
 	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// some takes as many cases as scaled allows, any of them.
+func some[T any](t *testing.T, rng *rand.Rand, cases []T) []T {
+	t.Helper()
+	n := scaled(len(cases))
+	if n < len(cases) {
+		rng.Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
+	}
+	t.Logf("%d of %d cases", n, len(cases))
+	return cases[:n]
 }
 
 // place is where the nodes of one test live: DIR/NAME below base, and what all

@@ -20,13 +20,14 @@ func TestTerm(t *testing.T) {
 	p := newPlace(t)
 	proc := p.start(t, "n")
 	l := newLedger(t, p.client(t, "n", proc), 2, 4, 6)
-	var times []time.Duration
+	var plain, stalled []time.Duration
 	unknown := 0
 	for n := range stops {
 		client := p.client(t, "n", proc)
 		goal := l.acked.Load() + rng.Int64N(40)
 		w := l.write(t, client, rng)
-		if n%4 == 3 {
+		stalls := n%4 == 1
+		if stalls {
 			// One client that never finishes its head, one that never sends its body.
 			stall(t, proc, "POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\n")
 			stall(t, proc, "POST /jsonrpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer "+
@@ -36,7 +37,11 @@ func TestTerm(t *testing.T) {
 		begun := time.Now()
 		proc.term()
 		code := proc.wait(t)
-		times = append(times, time.Since(begun))
+		if took := time.Since(begun); stalls {
+			stalled = append(stalled, took)
+		} else {
+			plain = append(plain, took)
+		}
 		if code != 0 {
 			t.Fatalf("stop %d: exit code %d\n%s", n, code, &proc.stderr)
 		}
@@ -50,11 +55,14 @@ func TestTerm(t *testing.T) {
 		unknown += l.open()
 		l.check(t, p.client(t, "n", proc))
 	}
-	middle, most := spread(times)
-	t.Logf("%d stops, %d acknowledged writes, %d without an answer; a stop took %s in the middle, %s at most",
-		stops, l.acked.Load(), unknown, rounded(middle), rounded(most))
-	if most > stopLimit {
-		t.Errorf("a stop took %s, more than %s", rounded(most), stopLimit)
+	t.Logf("%d stops, %d acknowledged writes, %d without an answer", stops, l.acked.Load(), unknown)
+	for name, times := range map[string][]time.Duration{"under load": plain, "with clients that hang": stalled} {
+		middle, most := spread(times)
+		t.Logf("a stop %s took %s in the middle, %s at most", name, rounded(middle), rounded(most))
+		// What others do with the disk can make one stop slow, not most of them.
+		if middle > stopLimit || most > allowed(stopLimit) {
+			t.Errorf("a stop %s took more than %s", name, stopLimit)
+		}
 	}
 }
 
@@ -86,7 +94,7 @@ func TestSecondSignal(t *testing.T) {
 		proc.term()
 		return proc.ended()
 	})
-	if took := time.Since(begun); took > slack()*time.Second {
+	if took := time.Since(begun); took > allowed(time.Second) {
 		t.Errorf("two signals took %s", rounded(took))
 	}
 	w.after(t)
