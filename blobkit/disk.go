@@ -53,7 +53,7 @@ func diskError(err error) error {
 	if err == nil || errors.Is(err, ErrDiskFull) {
 		return err
 	}
-	for _, full := range diskFullErrors {
+	for _, full := range diskFullErrors() {
 		if errors.Is(err, full) {
 			return fmt.Errorf("%w: %w", ErrDiskFull, err)
 		}

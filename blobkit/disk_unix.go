@@ -10,7 +10,7 @@ import (
 )
 
 // diskFullErrors are what a write answers on a full disk or an exhausted quota.
-var diskFullErrors = [...]error{unix.ENOSPC, unix.EDQUOT}
+func diskFullErrors() []error { return []error{unix.ENOSPC, unix.EDQUOT} }
 
 // freeBytes is what an ordinary user may still write to the disk of dir.
 func freeBytes(dir string) (uint64, error) {

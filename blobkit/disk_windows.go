@@ -7,7 +7,9 @@ import (
 )
 
 // diskFullErrors are what a write answers on a full disk.
-var diskFullErrors = [...]error{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED}
+func diskFullErrors() []error {
+	return []error{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED}
+}
 
 // freeBytes is what this user may still write to the disk of dir.
 func freeBytes(dir string) (uint64, error) {

@@ -57,7 +57,7 @@ func (s *Store) Bytes(ctx context.Context, id ID, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer r.Close() //nolint:errcheck // read only
 	if info.Size > limit {
 		return nil, fmt.Errorf("%w: blob %s has %d bytes, at most %d are wanted", ErrTooLarge, id, info.Size, limit)
 	}
@@ -93,7 +93,7 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
 		b, err := r.rest()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
 		if err != nil {
@@ -198,7 +198,7 @@ func readFull(path string, b []byte) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	st, err := f.Stat()
 	if err != nil || st.Size() != int64(len(b)) {
 		return sizeOf(st), err

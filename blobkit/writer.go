@@ -59,7 +59,7 @@ func (s *Store) Put(ctx context.Context, r io.Reader, opts PutOptions) (Info, er
 			return Info{}, err
 		}
 		switch err := w.fill(r); {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return w.Commit(ctx)
 		case err != nil:
 			w.Abort()
@@ -126,7 +126,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		before := w.size
 		err := w.fill(r)
 		total += int(w.size - before)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return total, err
 		}
 	}

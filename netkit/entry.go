@@ -138,7 +138,7 @@ func retryAfter(low, high time.Duration, failures int) time.Duration {
 	if failures < 32 && low<<failures>>failures == low {
 		wait = min(high, low<<failures)
 	}
-	return wait - rand.N(wait/2+1)
+	return wait - rand.N(wait/2+1) //nolint:gosec // nobody gains by foreseeing it
 }
 
 // reason is a dial's error on one line: what each address answered.

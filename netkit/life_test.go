@@ -147,7 +147,7 @@ func TestFromHost(t *testing.T) {
 		go func() { done <- a.Run(ctx) }()
 		go func() { done <- b.Run(ctx) }()
 
-		time.Sleep(10 * time.Minute) // fake
+		<-time.After(10 * time.Minute) // fake
 		// 1, 2, 4, 8, 16, 32 s and then a minute each, less up to a half.
 		if got := len(seen.lines("entry point is not connected")); got < 15 || got > 27 {
 			t.Errorf("%d attempts in ten minutes, want 15 to 27", got)
@@ -155,7 +155,7 @@ func TestFromHost(t *testing.T) {
 		if _, err := sim.LinkPeers(hostA.ID(), hostB.ID()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if !connected(b, a) {
 			t.Error("not connected a minute after it was possible")
 		}
@@ -163,7 +163,7 @@ func TestFromHost(t *testing.T) {
 		if err := sim.DisconnectPeers(hostA.ID(), hostB.ID()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if !connected(b, a) {
 			t.Error("not connected a second after the loss")
 		}
@@ -209,7 +209,7 @@ func TestDroppingEntryPoint(t *testing.T) {
 		defer cancel()
 		done := make(chan error, 1)
 		go func() { done <- n.Run(ctx) }()
-		time.Sleep(10 * time.Minute) // fake
+		<-time.After(10 * time.Minute) // fake
 		synctest.Wait()
 		if drops < 10 || drops > 60 {
 			t.Errorf("%d connections in ten minutes, want 10 to 60", drops)

@@ -33,7 +33,7 @@ func (f found) HandlePeerFound(info peer.AddrInfo) {
 func (n *Net) discoverLocal(ctx context.Context) error {
 	peers := make(found, mdnsDials)
 	service := mdns.NewMdnsService(n.host, mdnsService, peers)
-	defer service.Close()
+	defer service.Close() //nolint:errcheck // it ends with the node
 	if err := service.Start(); err != nil {
 		n.log.Warn().Err(err).Msg("nodes on the local network can not be found by mDNS")
 		return nil

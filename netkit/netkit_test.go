@@ -343,8 +343,8 @@ func TestSeveralEntryPoints(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	const low, high = time.Second, time.Minute
-	for failures, full := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-		full *= time.Second
+	for failures, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+		full := time.Duration(seconds) * time.Second
 		for range 100 {
 			if got := netkit.RetryAfter(low, high, failures); got < full/2 || got > full {
 				t.Fatalf("after failure %d: %s, want %s to %s", failures, got, full/2, full)

@@ -192,7 +192,7 @@ func testRanges(t *testing.T, open Open) {
 			t.Errorf("%d bytes at %d differ", tt.n, tt.at)
 		}
 	}
-	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("read after the end: %v, want io.EOF", err)
 	}
 	for _, bad := range []struct {
@@ -340,7 +340,10 @@ func testList(t *testing.T, open Open) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
-	for range s.List() {
+	for _, err := range s.List() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break // leaving early must be allowed
 	}
 }

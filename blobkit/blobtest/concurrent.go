@@ -32,7 +32,7 @@ func testConcurrent(t *testing.T, open Open) {
 	var group errgroup.Group
 	for worker := range workers {
 		group.Go(func() error {
-			random := rand.New(rand.NewPCG(uint64(worker), 1))
+			random := rand.New(rand.NewPCG(uint64(worker), 1)) //nolint:gosec // it must be the same each time
 			for range rounds {
 				if err := disturb(t.Context(), s, blobs[random.IntN(len(blobs))], random.IntN(4)); err != nil {
 					return err
@@ -66,7 +66,10 @@ func testConcurrent(t *testing.T, open Open) {
 	if again := verify(); again != left {
 		t.Errorf("%d blobs after opening again, were %d", again, left)
 	}
-	for info := range s.List() {
+	for info, err := range s.List() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := s.Delete(t.Context(), info.ID); err != nil {
 			t.Fatal(err)
 		}
