@@ -350,3 +350,46 @@ func TestRandomDamage(t *testing.T) {
 	}
 	t.Logf("%v of %v", outcomes, names)
 }
+
+// TestAcceptedLoss cuts the store's log and starts with storage.accept_loss, as
+// the refusal says: the ledger notices what is missing, so it is one that can;
+// what is left is a state that was, and takes writes.
+func TestAcceptedLoss(t *testing.T) {
+	rng := seeded(t)
+	im := newImage(t, rng)
+	p, home := im.copy(t)
+	halve(t, file(t, home, "db/*.mem"))
+	p.env = append(p.env, "MERO_STORAGE_ACCEPT_LOSS=true")
+	proc := p.start(t, "n")
+	if !strings.Contains(proc.stderr.String(), "acknowledged writes were lost") {
+		t.Errorf("the log does not say that writes were lost\n%s", &proc.stderr)
+	}
+	client := p.client(t, "n", proc)
+	lost := im.ledger.diff(t, client)
+	if len(lost) == 0 {
+		t.Fatal("half a log is gone, and the ledger finds nothing missing")
+	}
+	// From here on what is there counts.
+	for _, b := range im.ledger.books {
+		for _, c := range b.cells {
+			out, err := call(t, client, b, "get", map[string]string{"key": c.key})
+			must(t, err)
+			c.acked, err = output(out)
+			must(t, err)
+			c.tried = nil
+		}
+	}
+	w := im.ledger.write(t, client, rng)
+	goal := im.ledger.acked.Load() + 20
+	eventually(t, "writes are acknowledged", func() bool { return im.ledger.acked.Load() > goal })
+	w.alive(t)
+	proc.kill()
+	proc.wait(t)
+	p.env = p.env[:len(p.env)-1]
+	proc = p.start(t, "n") // the loss is accepted once and for all
+	im.ledger.check(t, p.client(t, "n", proc))
+	proc.kill()
+	proc.wait(t)
+	verify(t, home)
+	t.Logf("%d keys were lost, and noticed", len(lost))
+}

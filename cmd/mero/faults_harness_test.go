@@ -81,12 +81,12 @@ func seeded(t *testing.T) *rand.Rand {
 	t.Logf("seed %d", seed)
 	t.Cleanup(func() {
 		if t.Failed() {
-			kills := ""
+			kills, flags := "", "-count=1"
 			if n := os.Getenv(killsVar); n != "" {
-				kills = killsVar + "=" + n + " "
+				kills, flags = killsVar+"="+n+" ", "-count=1 -timeout 0"
 			}
 			top, _, _ := strings.Cut(t.Name(), "/")
-			t.Logf("repeat with: %s=%d %sgo test ./cmd/mero -count=1 -run '^%s$'", seedVar, seed, kills, top)
+			t.Logf("repeat with: %s=%d %sgo test ./cmd/mero %s -run '^%s$'", seedVar, seed, kills, flags, top)
 		}
 	})
 	return rand.New(rand.NewPCG(seed, 0))

@@ -1,9 +1,11 @@
 package main_test
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -13,10 +15,12 @@ import (
 
 	"mero/blobkit"
 	"mero/node"
+	"mero/node/api"
 	"mero/node/apps"
 	"mero/node/events"
 	"mero/node/ident"
 	"mero/node/replica"
+	"mero/node/sdk/examples"
 	"mero/node/store"
 	"mero/node/vm"
 )
@@ -121,6 +125,51 @@ func (k *killer) round(proc *process) {
 			t.Fatalf("the node ended by itself with code %d\n%s", code, &again.stderr)
 		}
 	}
+}
+
+// TestKillInstall kills a node at random instants while it installs: checks,
+// compiles, and stores code (F3). Whatever is listed then runs, what was
+// acknowledged is listed, and nothing half is left beside.
+func TestKillInstall(t *testing.T) {
+	rng := seeded(t)
+	rounds := scaled(8)
+	usual, listed, acknowledged := time.Second, 0, 0
+	for range rounds {
+		p := newPlace(t) // with an empty cache of compiled code
+		proc := p.start(t, "n")
+		client := p.client(t, "n", proc)
+		stop := time.AfterFunc(time.Duration(rng.Int64N(int64(usual*5/4))), proc.kill)
+		begun := time.Now()
+		_, err := client.Upload(t.Context(), bytes.NewReader(examples.KV()), api.UploadOptions{Name: "kv.wasm"})
+		if err == nil {
+			usual = time.Since(begun)
+			acknowledged++
+		}
+		proc.wait(t)
+		stop.Stop()
+
+		proc = p.start(t, "n")
+		client = p.client(t, "n", proc)
+		apps, listErr := client.Applications(t.Context())
+		must(t, listErr)
+		if err == nil && len(apps) != 1 {
+			t.Fatalf("an installed application is not listed: %v", apps)
+		}
+		listed += len(apps)
+		if len(apps) == 0 {
+			install(t, client)
+		}
+		l := newLedger(t, client, 1, 1, 2)
+		w := l.write(t, client, rng)
+		eventually(t, "the application runs", func() bool { return l.acked.Load() > 2 })
+		w.alive(t)
+		if left, err := os.ReadDir(filepath.Join(p.home(t, "n").BlobsDir(), "tmp")); err != nil || len(left) > 0 {
+			t.Errorf("left in blobs/tmp: %v (%v)", left, err)
+		}
+		proc.kill()
+		proc.wait(t)
+	}
+	t.Logf("%d kills while installing: %d acknowledged, %d listed", rounds, acknowledged, listed)
 }
 
 // verify opens the parts of a home whose node is stopped, and folds every

@@ -238,48 +238,59 @@ func (w *writing) alive(t *testing.T) {
 // what was read must stay. It counts the keys too.
 func (l *ledger) check(t *testing.T, client *api.Client) {
 	t.Helper()
+	if lost := l.diff(t, client); len(lost) > 0 {
+		t.Fatalf("%d keys are not what the ledger says:\n%s", len(lost), strings.Join(lost, "\n"))
+	}
+}
+
+// diff is what check finds, a line each.
+func (l *ledger) diff(t *testing.T, client *api.Client) (lost []string) {
+	t.Helper()
 	counts := make(map[ident.ContextID]int)
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	var lost []string
-	say := func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		lost = append(lost, fmt.Sprintf(format, args...))
-	}
 	for _, b := range l.books {
 		group.Go(func() {
-			there := 0
-			for _, c := range b.cells {
-				out, err := call(t, client, b, "get", map[string]string{"key": c.key})
-				if err != nil {
-					say("context %s, get %s: %v", b.context, c.key, err)
-					return
-				}
-				got, err := output(out)
-				if err != nil || !c.settle(got) {
-					say("context %s, key %s: is %s (%v), acknowledged %s, tried since %v", b.context, c.key, got, err, c.acked, c.tried)
-				}
-				if got.there {
-					there++
-				}
-			}
+			there, wrong := b.read(t, client)
 			mu.Lock()
 			defer mu.Unlock()
 			counts[b.context] += there
+			lost = append(lost, wrong...)
 		})
 	}
 	group.Wait()
-	if len(lost) > 0 {
-		t.Fatalf("%d keys are not what the ledger says:\n%s", len(lost), strings.Join(lost, "\n"))
-	}
+	asked := make(map[ident.ContextID]bool)
 	for _, b := range l.books {
+		if asked[b.context] {
+			continue
+		}
+		asked[b.context] = true
 		out, err := call(t, client, b, "len", map[string]string{})
-		must(t, err)
-		if want := strconv.Itoa(counts[b.context]); string(out) != want {
-			t.Fatalf("context %s has %s keys, its writers' are %s", b.context, out, want)
+		if want := strconv.Itoa(counts[b.context]); err != nil || string(out) != want {
+			lost = append(lost, fmt.Sprintf("context %s has %s keys (%v), its writers' are %s", b.context, out, err, want))
 		}
 	}
+	return lost
+}
+
+// read compares a book with the node: how many of its keys are there, and which
+// are wrong.
+func (b *book) read(t *testing.T, client *api.Client) (there int, wrong []string) {
+	for _, c := range b.cells {
+		out, err := call(t, client, b, "get", map[string]string{"key": c.key})
+		if err != nil {
+			return there, append(wrong, fmt.Sprintf("context %s, get %s: %v", b.context, c.key, err))
+		}
+		got, err := output(out)
+		if got.there {
+			there++
+		}
+		if err != nil || !c.settle(got) {
+			wrong = append(wrong, fmt.Sprintf("context %s, key %s: is %s (%v), acknowledged %s, tried since %v",
+				b.context, c.key, got, err, c.acked, c.tried))
+		}
+	}
+	return there, wrong
 }
 
 // settle takes what was read for the truth, if it can be.
