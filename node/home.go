@@ -116,18 +116,18 @@ const (
 // Lock takes the home for this process, until the lock is released or the
 // process ends in whatever way. The error is an *InUseError when another has it.
 func (h Home) Lock(ctx context.Context) (*Lock, error) {
-	if err := h.forgetAddrs(); err != nil {
+	if err := h.forgetAddrs(ctx); err != nil {
 		return nil, err
 	}
 	file := h.flock(os.O_CREATE | os.O_RDWR)
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	trying, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	ok, err := file.TryLockContext(ctx, lockRetry)
+	ok, err := file.TryLockContext(trying, lockRetry)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("lock the node's home: %w", err)
 	}
 	if !ok {
-		return nil, &InUseError{Dir: h.dir, PID: h.holder()}
+		return nil, h.inUse(ctx)
 	}
 	// The pid is for people, so failing to write it is no error: the lock itself
 	// is the operating system's, and on some a locked file can not be written.
@@ -138,16 +138,32 @@ func (h Home) Lock(ctx context.Context) (*Lock, error) {
 // forgetAddrs removes what a killed node left, under a shared lock: so there is
 // no moment in which the home is locked and has addresses of somebody else, to
 // whom a client would then send its token.
-func (h Home) forgetAddrs() error {
+func (h Home) forgetAddrs(ctx context.Context) error {
 	file := h.flock(os.O_CREATE | os.O_RDWR)
 	ok, err := file.TryRLock()
 	if err != nil {
 		return fmt.Errorf("lock the node's home: %w", err)
 	}
 	if !ok {
-		return &InUseError{Dir: h.dir, PID: h.holder()}
+		return h.inUse(ctx)
 	}
 	return errors.Join(h.removeAddrs(), file.Unlock())
+}
+
+// inUse names who has the home. One that has only just taken it did not write
+// its pid yet, so this looks again for a moment.
+func (h Home) inUse(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for {
+		if pid := h.holder(); pid != 0 || ctx.Err() != nil {
+			return &InUseError{Dir: h.dir, PID: pid}
+		}
+		select {
+		case <-time.After(lockRetry):
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (h Home) flock(flag int) *flock.Flock {
