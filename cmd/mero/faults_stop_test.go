@@ -76,6 +76,43 @@ func stall(t *testing.T, proc *process, text string) {
 	must(t, err)
 }
 
+// TestTermAtStart asks a node to stop at any moment of its start.
+func TestTermAtStart(t *testing.T) {
+	onUnix(t)
+	rng := seeded(t)
+	p := newPlace(t)
+	home := p.home(t, "n")
+	proc := p.start(t, "n")
+	usual := proc.took
+	codes := make(map[int]int)
+	for range scaled(20) {
+		proc.term()
+		proc.wait(t)
+		proc = p.run(t, "node", "run", "--node", "n")
+		timer := time.AfterFunc(time.Duration(rng.Int64N(int64(2*usual))), proc.term)
+		begun := time.Now()
+		code := proc.wait(t)
+		timer.Stop()
+		codes[code]++
+		// 0 when it ran, 130 when it was interrupted before, -1 when it did not
+		// listen for signals yet.
+		if code != 0 && code != 130 && code != -1 {
+			t.Fatalf("exit code %d\n%s", code, &proc.stderr)
+		}
+		if took := time.Since(begun); took > allowed(stopLimit) {
+			t.Errorf("it took %s", rounded(took))
+		}
+		if exists(home.APIAddrFile()) || exists(home.P2PAddrFile()) {
+			t.Errorf("exit code %d leaves address files", code)
+		}
+		proc = p.start(t, "n")
+		if _, err := p.client(t, "n", proc).Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("exit codes %v", codes)
+}
+
 // TestSecondSignal: whoever asks twice does not want to wait, and loses nothing
 // by it either.
 func TestSecondSignal(t *testing.T) {
