@@ -24,7 +24,8 @@ func measureMemory(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer h.remove()
-	n, deltas, app := b.cfg.Size.Contexts, b.cfg.Size.Deltas, b.apps[0]
+	n, deltas := b.cfg.Size.Contexts, b.cfg.Size.Deltas
+	app := floor() // a memory full of deltas, made in a minute
 	what := fmt.Sprintf("idle memory, %d contexts of %d deltas", n, deltas)
 	b.say(fmt.Sprintf("P16: writing %d deltas", n*deltas))
 	err = h.while(ctx, func(p *process) error {
