@@ -205,7 +205,12 @@ func TestKVConflict(t *testing.T) {
 	if err := errors.Join(a.receive(b, fromB), b.receive(a, fromA)); err != nil {
 		t.Fatal(err)
 	}
-	a.wantOutput(t, "get", `["k"]`, `"of b"`)
+	// Who wins depends on how often each guest's runtime has looked at the clock.
+	won := string(a.call(t, "get", `["k"]`).Output)
+	if won != `"of a"` && won != `"of b"` {
+		t.Errorf("neither value is there: %s", won)
+	}
+	b.wantOutput(t, "get", `["k"]`, won)
 	if diff := cmp.Diff(a.state, b.state); diff != "" {
 		t.Errorf("states differ (-a +b):\n%s", diff)
 	}
