@@ -160,13 +160,22 @@ func change(t *testing.T, path string, how func([]byte) []byte) {
 	must(t, os.WriteFile(path, how(b[:used]), 0o600))
 }
 
-// TestDamagedHome damages one file of a home at a time (F4). The node refuses to
-// start, names it and says what to do, changes nothing, and starts with all it
-// had once the file is restored. Or the file holds nothing that is needed.
-func TestDamagedHome(t *testing.T) {
+// TestDamage damages homes in all ways below; the last one changes the ledger.
+func TestDamage(t *testing.T) {
 	onUnix(t) // modes
 	rng := seeded(t)
 	im := newImage(t, rng)
+	t.Run("file", func(t *testing.T) { im.files(t, rng) })
+	t.Run("blob", func(t *testing.T) { im.blobs(t, rng) })
+	t.Run("random", func(t *testing.T) { im.random(t, rng) })
+	t.Run("loss", func(t *testing.T) { im.loss(t, rng) })
+}
+
+// files damages one file of a home at a time (F4). The node refuses to
+// start, names it and says what to do, changes nothing, and starts with all it
+// had once the file is restored. Or the file holds nothing that is needed.
+func (im *image) files(t *testing.T, rng *rand.Rand) {
+	t.Helper()
 	type damaged struct {
 		name   string
 		file   string
@@ -251,12 +260,11 @@ func restore(t *testing.T, from, to string) {
 	}))
 }
 
-// TestDamagedBlob: an application whose code is damaged is not run. The node
+// blobs: an application whose code is damaged is not run. The node
 // starts, since nothing else needs it, calls say which file it is, and
 // installing the same application again repairs it.
-func TestDamagedBlob(t *testing.T) {
-	rng := seeded(t)
-	im := newImage(t, rng)
+func (im *image) blobs(t *testing.T, rng *rand.Rand) {
+	t.Helper()
 	type damaged struct {
 		name, file string
 		damage     func(*testing.T, string)
@@ -297,11 +305,10 @@ func TestDamagedBlob(t *testing.T) {
 	}
 }
 
-// TestRandomDamage flips bits and cuts files anywhere in a home but its settings
+// random flips bits and cuts files anywhere in a home but its settings
 // (F4): the node names a file and ends, or serves what was acknowledged.
-func TestRandomDamage(t *testing.T) {
-	rng := seeded(t)
-	im := newImage(t, rng)
+func (im *image) random(t *testing.T, rng *rand.Rand) {
+	t.Helper()
 	names := slices.Sorted(maps.Keys(contents(t, im.home)))
 	names = slices.DeleteFunc(names, func(name string) bool {
 		return name == "config.toml" || strings.HasPrefix(name, "cache")
@@ -351,12 +358,11 @@ func TestRandomDamage(t *testing.T) {
 	t.Logf("%v of %v", outcomes, names)
 }
 
-// TestAcceptedLoss cuts the store's log and starts with storage.accept_loss, as
+// loss cuts the store's log and starts with storage.accept_loss, as
 // the refusal says: the ledger notices what is missing, so it is one that can;
 // what is left is a state that was, and takes writes.
-func TestAcceptedLoss(t *testing.T) {
-	rng := seeded(t)
-	im := newImage(t, rng)
+func (im *image) loss(t *testing.T, rng *rand.Rand) {
+	t.Helper()
 	p, home := im.copy(t)
 	halve(t, file(t, home, "db/*.mem"))
 	p.env = append(p.env, "MERO_STORAGE_ACCEPT_LOSS=true")
