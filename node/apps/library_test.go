@@ -78,6 +78,8 @@ func TestInstallRefusesBadCodeAndStoresNothing(t *testing.T) {
 		"too large":          {make([]byte, apps.MaxSize+1), apps.Source{}, is(apps.ErrTooLarge)},
 		"no memory":          {apptest.NoMemory(), apps.Source{}, as[*vm.InvalidModuleError]},
 		"unknown import":     {apptest.MissingImport(), apps.Source{}, as[*vm.MissingImportsError]},
+		"package too long":   {apptest.Minimal(), apps.Source{Package: strings.Repeat("p", store.MaxName+1)}, is(store.ErrTooLarge)},
+		"too much metadata":  {apptest.Minimal(), apps.Source{Metadata: make([]byte, store.MaxMetadata+1)}, is(store.ErrTooLarge)},
 		"not the given hash": {apptest.KV(t), apps.Source{Hash: &other}, is(apps.ErrMismatch)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +175,58 @@ func TestRemoveRefusesWhatContextsUse(t *testing.T) {
 	}
 	if _, err := p.library.App(app.ID); err != nil {
 		t.Errorf("the application is gone: %v", err)
+	}
+}
+
+// TestInstallWhileTheSameCodeIsRemoved: a release that is acknowledged has its
+// code, whatever happens to another release of it.
+func TestInstallWhileTheSameCodeIsRemoved(t *testing.T) {
+	p := open(t)
+	for i := range 20 {
+		code := variant(i)
+		first, err := p.library.Install(t.Context(), bytes.NewReader(code), apps.Source{Version: "1"})
+		must(t, err)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := p.library.Remove(t.Context(), first.ID); err != nil {
+				t.Error(err)
+			}
+		})
+		next, err := p.library.Install(t.Context(), bytes.NewReader(code), apps.Source{Version: "2"})
+		wg.Wait()
+		must(t, err)
+		if _, err := p.library.Methods(t.Context(), next.ID); err != nil {
+			t.Fatalf("round %d: installed without its code: %v", i, err)
+		}
+	}
+}
+
+// TestAddressesKeepTheirSecrets: what is listed and logged of a URL is without
+// user, password and query.
+func TestAddressesKeepTheirSecrets(t *testing.T) {
+	p := open(t)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "hunter2" || r.URL.RawQuery != "sig=SECRET" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		_, _ = w.Write(apptest.Minimal())
+	}))
+	defer web.Close()
+	host := strings.TrimPrefix(web.URL, "http://")
+	app, err := p.library.InstallURL(t.Context(), "http://bob:hunter2@"+host+"/a.wasm?sig=SECRET", apps.Source{})
+	must(t, err)
+	if want := web.URL + "/a.wasm"; app.Source != want {
+		t.Errorf("source %s, want %s", app.Source, want)
+	}
+	_, err = p.library.InstallURL(t.Context(), "http://bob:hunter3@"+host+"/a.wasm?sig=SECRET", apps.Source{})
+	if err == nil || strings.Contains(err.Error(), "hunter3") || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("got %v, want an error without secrets", err)
+	}
+	web.Close()
+	_, err = p.library.InstallURL(t.Context(), "http://bob:hunter2@"+host+"/a.wasm?sig=SECRET", apps.Source{})
+	if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("got %v, want an error without secrets", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package apps
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -38,8 +39,7 @@ func (c *moduleCache) get(ctx context.Context, id ident.AppID, load func(context
 		entry, mine := c.entry(id)
 		if mine {
 			// The caller's deadline must not fail the others who wait for it.
-			entry.module, entry.err = load(context.WithoutCancel(ctx))
-			close(entry.ready)
+			c.fill(entry, func() (*vm.Module, error) { return load(context.WithoutCancel(ctx)) })
 		}
 		select {
 		case <-entry.ready:
@@ -54,6 +54,16 @@ func (c *moduleCache) get(ctx context.Context, id ident.AppID, load func(context
 			return entry.module, sync.OnceFunc(entry.module.Release), nil
 		}
 	}
+}
+
+// errUnloaded is left by a load that panicked.
+var errUnloaded = errors.New("internal error: loading the module was aborted")
+
+// fill loads an entry's module; those who wait for it are let go whatever happens.
+func (c *moduleCache) fill(e *moduleEntry, load func() (*vm.Module, error)) {
+	e.err = errUnloaded
+	defer close(e.ready)
+	e.module, e.err = load()
 }
 
 // entry finds the entry of id or makes one, which the caller must then fill.

@@ -17,6 +17,11 @@ import (
 // before the node refuses to write (R2).
 const maxAhead = 5 * time.Minute
 
+// applyWatchdog is the longest that an apply may take on this node. It is no
+// setting, since settings may tighten calls, never applies (R7); passing it is a
+// shortage of this node and makes no delta void.
+const applyWatchdog = 2 * time.Minute
+
 // applyExport is how an application applies a fellow member's artifact.
 const applyExport = "__calimero_sync_next"
 
@@ -176,7 +181,7 @@ func (b *batch) replay(call *delta.Call, author ident.PublicKey, now delta.Time)
 	return vm.Call{
 		Mode: vm.ModeApply, Method: call.Method, Input: call.Input,
 		Context: b.rec.ID, Executor: author, Time: uint64(now), Random: random(call.Seed),
-		State: b.state, Members: b.members,
+		State: b.state, Members: b.members, Timeout: applyWatchdog,
 	}
 }
 
@@ -194,7 +199,7 @@ func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 	out, err := ran(module.Run(ctx, vm.Call{
 		Mode: vm.ModeApply, Method: applyExport, Input: payload.Artifact,
 		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: random(d.ID()),
-		State: b.state, Members: b.members,
+		State: b.state, Members: b.members, Timeout: applyWatchdog,
 	}))
 	if err == nil && !out.Committed {
 		return nil, &VoidError{Cause: ErrLostWrite}

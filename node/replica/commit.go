@@ -12,9 +12,9 @@ import (
 	"mero/node/store"
 )
 
-// commit writes a batch as one step and then tells everybody who wants to know
-// (R5). A batch that changed nothing costs nothing.
-func (s *Set) commit(b *batch) error {
+// write makes a batch durable as one step (R5). A batch that changed nothing
+// costs nothing.
+func (s *Set) write(b *batch) error {
 	b.step.State = b.state.changes()
 	b.step.Local = b.local.changes()
 	b.step.Private = b.private.changes()
@@ -30,6 +30,14 @@ func (s *Set) commit(b *batch) error {
 			return fmt.Errorf("write to the store: %w", err)
 		}
 	}
+	for _, w := range b.step.Writers {
+		s.writers.learned(w.App, w.Method)
+	}
+	return nil
+}
+
+// tell lets everybody know who wants to, once a batch is durable.
+func (s *Set) tell(b *batch) {
 	for _, d := range b.deltas {
 		s.deps.OnCommit(d)
 	}
@@ -40,7 +48,6 @@ func (s *Set) commit(b *batch) error {
 		s.wake()
 	}
 	s.metrics.deltas.Add(float64(len(b.deltas)))
-	return nil
 }
 
 // size is what the batch will write, in bytes.

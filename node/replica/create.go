@@ -47,13 +47,15 @@ var ErrNoInit = errors.New("the application has no init method, so it takes no p
 // there is nothing. Errors are those of Execute, and ErrContextExists,
 // ErrInitOutput, ErrNoInit.
 func (s *Set) Create(ctx context.Context, req CreateRequest) (Created, error) {
-	app, err := s.deps.Apps.App(req.App)
+	app, unpin, err := s.deps.Apps.Pin(req.App) // it must not be removed before the context names it
 	if errors.Is(err, apps.ErrNotInstalled) {
 		return Created{}, &AppMissingError{App: req.App}
 	}
 	if err != nil {
 		return Created{}, err
 	}
+	defer unpin()
+	s.writers.forget(req.App)
 	module, release, err := s.module(ctx, req.App)
 	if err != nil {
 		return Created{}, err
@@ -67,13 +69,14 @@ func (s *Set) Create(ctx context.Context, req CreateRequest) (Created, error) {
 		return Created{}, err
 	}
 	b.step.Create = true
-	err = s.commit(b)
+	err = s.write(b)
 	if errors.Is(err, store.ErrExists) {
 		return Created{}, ErrContextExists
 	}
 	if err != nil {
 		return Created{}, err
 	}
+	s.tell(b)
 	s.deps.Log.Info().Stringer("context", b.rec.ID).Stringer("app", req.App).Msg("context created")
 	return Created{Context: b.rec.ID, Member: who.Public()}, nil
 }
@@ -152,6 +155,10 @@ func (b *batch) initialise(ctx context.Context, module *vm.Module, who *store.Id
 	}
 	if res.HasOutput {
 		return ErrInitOutput
+	}
+	for range res.ops { // there is no context yet that could ask
+		b.set.metrics.operation(errNoMembership)
+		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Msg("an application's init asked for a change of contexts; it is not done")
 	}
 	return nil
 }

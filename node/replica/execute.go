@@ -76,7 +76,7 @@ func (s *Set) Execute(ctx context.Context, req Request) (*Result, error) {
 	res, err := s.execute(ctx, req)
 	s.metrics.call(res, err, time.Since(begun))
 	if err == nil && !req.DryRun {
-		s.runOps(ctx, req.Context, res.ops)
+		s.runOps(context.WithoutCancel(ctx), req.Context, res.ops) // the caller may be gone, its call is not
 	}
 	return res, err
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -55,4 +56,56 @@ func CheckQueue(t *testing.T, s *Set, id ident.ContextID, patience time.Duration
 	if r.led || len(r.waiting) > 0 {
 		t.Errorf("the queue is left with led=%v and %d waiting", r.led, len(r.waiting))
 	}
+}
+
+// Drain goes through the queue of calls between contexts once.
+func (s *Set) Drain(ctx context.Context) (retry bool) { return s.drain(ctx) }
+
+// AbortedBatch runs a call as the second of a batch whose third call panics, and
+// returns what the second was answered. The panic ends in the leader, as it
+// would in a request of the server.
+func AbortedBatch(t *testing.T, s *Set, req Request) error {
+	t.Helper()
+	s.writers.learned(s.app(t, req.Context), "test")
+	s.writers.took(s.app(t, req.Context), "test", 0) // quick, so that the three share a batch
+	r := s.replica(req.Context)
+	if err := r.lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var (
+		wg     sync.WaitGroup
+		second error
+	)
+	run := func(call func(*batch) (*Result, error), err *error) {
+		queued := r.length()
+		wg.Go(func() {
+			defer func() { _ = recover() }()
+			_, *err = r.submit(t.Context(), newTicket("test", call))
+		})
+		for r.length() == queued {
+			runtime.Gosched()
+		}
+	}
+	var ignored, also error
+	run(func(*batch) (*Result, error) { return &Result{}, nil }, &ignored)
+	run(func(b *batch) (*Result, error) { return b.execute(t.Context(), req) }, &second)
+	run(func(*batch) (*Result, error) { panic("a fault of ours") }, &also)
+	r.unlock()
+	wg.Wait()
+	return second
+}
+
+func (r *replica) length() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.waiting)
+}
+
+func (s *Set) app(t *testing.T, id ident.ContextID) ident.AppID {
+	t.Helper()
+	info, err := s.Get(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.App
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type home struct {
 	t       testing.TB
 	dir     string
 	wall    func() time.Time
+	free    atomic.Uint64 // bytes on the disk, as the store is told
 	store   *store.Store
 	blobs   *blobkit.Store
 	engine  *vm.Engine
@@ -41,6 +43,7 @@ type home struct {
 func newHome(t testing.TB) *home {
 	t.Helper()
 	h := &home{t: t, dir: t.TempDir(), wall: time.Now}
+	h.free.Store(1 << 40)
 	h.open()
 	t.Cleanup(h.close)
 	return h
@@ -50,7 +53,9 @@ func (h *home) open() {
 	h.t.Helper()
 	reg, log := prometheus.NewRegistry(), zerolog.Nop()
 	var err error
-	h.store, err = store.Open(filepath.Join(h.dir, "db"), store.DefaultConfig(), store.Deps{Log: log, Metrics: reg})
+	h.store, err = store.Open(filepath.Join(h.dir, "db"), store.DefaultConfig(), store.Deps{
+		Log: log, Metrics: reg, FreeBytes: func(string) (uint64, error) { return h.free.Load(), nil },
+	})
 	must(h.t, err)
 	h.blobs, err = blobkit.Open(filepath.Join(h.dir, "blobs"), blobkit.Deps{Log: log, Metrics: reg}, blobkit.DefaultConfig())
 	must(h.t, err)

@@ -17,6 +17,7 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 	deltas  prometheus.Counter
 	xcalls  *prometheus.CounterVec
+	ops     *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -36,15 +37,22 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		xcalls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mero_replica_xcalls_total",
-			Help: "Calls from context to context by outcome (done, failed, too deep).",
+			Help: "Calls from context to context by outcome (done, failed, waiting to be tried again, too deep).",
 		}, []string{"outcome"}),
 	}
-	reg.MustRegister(m.calls, m.seconds, m.deltas, m.xcalls)
+	m.ops = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mero_replica_context_operations_total",
+		Help: "Creations and deletions of contexts and changes of members that applications asked for, by outcome (done, failed).",
+	}, []string{"outcome"})
+	reg.MustRegister(m.calls, m.seconds, m.deltas, m.xcalls, m.ops)
+	for _, outcome := range []string{"done", "failed"} {
+		m.ops.WithLabelValues(outcome)
+	}
 	for _, kind := range []string{"read", "write"} {
 		m.calls.WithLabelValues(kind, "ok")
 		m.seconds.WithLabelValues(kind)
 	}
-	for _, outcome := range []string{"done", "failed", "too deep"} {
+	for _, outcome := range []string{"done", "failed", "waiting", "too deep"} {
 		m.xcalls.WithLabelValues(outcome)
 	}
 	return m
@@ -60,6 +68,15 @@ func (m *metrics) call(res *Result, err error, took time.Duration) {
 	if err == nil {
 		m.seconds.WithLabelValues(kind).Observe(took.Seconds())
 	}
+}
+
+// operation counts what an application asked to be done with contexts.
+func (m *metrics) operation(err error) {
+	outcome := "done"
+	if err != nil {
+		outcome = "failed"
+	}
+	m.ops.WithLabelValues(outcome).Inc()
 }
 
 func outcome(err error) string {

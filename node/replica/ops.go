@@ -16,7 +16,9 @@ var errNoMembership = errors.New("members are admitted by invitation, not by an 
 // call is durable (wasm-abi 1.5). A failure is only logged.
 func (s *Set) runOps(ctx context.Context, source ident.ContextID, ops []vm.ContextOp) {
 	for _, op := range ops {
-		if err := s.runOp(ctx, source, op); err != nil {
+		err := s.runOp(ctx, source, op)
+		s.metrics.operation(err)
+		if err != nil {
 			s.deps.Log.Warn().Err(err).Stringer("context", source).Uint8("operation", uint8(op.Kind)).
 				Msg("an application's request failed")
 		}

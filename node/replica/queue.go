@@ -126,17 +126,17 @@ func (r *replica) unlock() {
 }
 
 // serve leads: it runs first and then whoever waits as one batch, makes the
-// step durable, and answers them all.
+// step durable, and answers them all. Nobody is answered well before that: a
+// panic on the way leaves every ticket with errAborted.
 func (r *replica) serve(first *ticket) {
 	defer r.unlock()
 	tickets := []*ticket{first}
-	first.err = errAborted
 	defer func() {
 		for _, t := range tickets {
 			close(t.done)
 		}
 	}()
-
+	first.err = errAborted
 	view, err := r.set.view(r.id)
 	if err != nil {
 		first.err = err
@@ -148,24 +148,32 @@ func (r *replica) serve(first *ticket) {
 		first.err = err
 		return
 	}
+	var answers []answer
 	begun := time.Now()
-	first.result, first.err = first.run(b)
-	for {
-		t := r.next(b, len(tickets), begun)
-		if t == nil {
-			break
+	for t := first; t != nil; t = r.next(b, len(tickets), begun) {
+		if t != first {
+			t.err = errAborted
+			tickets = append(tickets, t)
 		}
-		t.err = errAborted
-		tickets = append(tickets, t)
-		t.result, t.err = t.run(b)
+		result, err := t.run(b)
+		answers = append(answers, answer{result, err})
 	}
-	if err := r.set.commit(b); err != nil {
-		for _, t := range tickets {
-			if t.err == nil {
-				t.result, t.err = nil, err
-			}
+	err = r.set.write(b)
+	for i, t := range tickets {
+		t.result, t.err = answers[i].result, answers[i].err
+		if err != nil && t.err == nil {
+			t.result, t.err = nil, err
 		}
 	}
+	if err == nil {
+		r.set.tell(b)
+	}
+}
+
+// answer is what a call gave, before its step is durable.
+type answer struct {
+	result *Result
+	err    error
 }
 
 // next takes the call that is first in the queue, if the batch has room for it.

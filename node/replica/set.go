@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,6 +131,7 @@ func (s *Set) Owned(id ident.ContextID) ([]ident.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(owned, func(a, b store.Identity) int { return a.Created.Compare(b.Created) })
 	keys := make([]ident.PublicKey, 0, len(owned))
 	for _, identity := range owned {
 		keys = append(keys, identity.Public())

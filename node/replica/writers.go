@@ -58,12 +58,30 @@ func (w *writers) quick(app ident.AppID, method string) bool {
 }
 
 // took notes how long a method that committed ran; it reports true when the
-// method was not known to commit.
+// method was not known to commit, and is to be written with the step.
 func (w *writers) took(app ident.AppID, method string, cost time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known := w.of(app)
-	_, ok := known[method]
+	if _, ok := known[method]; !ok {
+		return true
+	}
 	known[method] = cost
-	return !ok
+	return false
+}
+
+// learned remembers a method whose step is durable. Its cost is not known yet:
+// the next call of it runs alone.
+func (w *writers) learned(app ident.AppID, method string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.of(app)[method] = quickCall
+}
+
+// forget drops what is known of an application, to be read again: it may have
+// been removed and installed again.
+func (w *writers) forget(app ident.AppID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.apps, app)
 }

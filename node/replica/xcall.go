@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"mero/node/ident"
@@ -13,6 +12,9 @@ import (
 
 // maxDepth bounds chains of calls from context to context (wasm-abi 2).
 const maxDepth = 3
+
+// maxQueued is how much of the queue is looked at in one go.
+const maxQueued = 1024
 
 // xcalls are the queue entries for calls that a guest asked for. What would be
 // too deep is dropped, counted and logged.
@@ -47,63 +49,90 @@ func (s *Set) wake() {
 const retryAfter = 5 * time.Second
 
 // Run carries out calls from context to context, in the order in which they
-// were queued, those of an earlier run of the node first. It returns when ctx
-// ends.
+// were queued for a target, those of an earlier run of the node first. A call
+// that this node cannot make now (disk, clock, memory, a busy target) stays
+// queued and is tried again; it holds up those for the same target only. Run
+// returns when ctx ends.
 func (s *Set) Run(ctx context.Context) error {
-	for {
-		retry, err := s.drain(ctx)
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("calls between contexts: %w", err)
-		}
+	for ctx.Err() == nil {
 		var again <-chan time.Time
-		if retry {
+		if s.drain(ctx) {
 			again = time.After(retryAfter)
 		}
 		select {
 		case <-s.queued:
 		case <-again:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
-// drain empties the queue. It reports true when a call must be tried again.
-func (s *Set) drain(ctx context.Context) (bool, error) {
-	for {
-		waiting, err := s.deps.Store.XCalls(maxBatch)
-		if err != nil || len(waiting) == 0 {
-			return false, err
+// drain goes through the queue until nothing is left that can be done now. It
+// reports true when something must be tried again.
+func (s *Set) drain(ctx context.Context) (retry bool) {
+	for ctx.Err() == nil {
+		waiting, err := s.deps.Store.XCalls(maxQueued)
+		if err != nil {
+			s.deps.Log.Error().Err(err).Msg("the queue of calls to other contexts cannot be read")
+			return true
 		}
+		done, held := 0, make(map[ident.ContextID]bool)
 		for _, x := range waiting {
-			err := s.carryOut(ctx, x)
-			if errors.Is(err, store.ErrDiskFull) || errors.Is(err, ErrBusy) {
-				s.deps.Log.Warn().Err(err).Stringer("target", x.Target).Msg("call to another context waits")
-				return true, nil
+			if held[x.Target] {
+				continue
 			}
-			if err != nil {
-				return false, err
+			if err := s.carryOut(ctx, x); err != nil {
+				held[x.Target] = true
+				continue
 			}
+			done++
+		}
+		if done == 0 {
+			return len(held) > 0
 		}
 	}
+	return false
 }
 
 // carryOut runs one queued call as the first member that this node owns in the
-// target. A call that fails is logged and leaves the queue (wasm-abi 5.8); its
-// author was answered long ago.
+// target. A call that fails by what it asks for is logged and leaves the queue
+// (wasm-abi 5.8); its author was answered long ago. Any other error says that
+// it is still queued.
 func (s *Set) carryOut(ctx context.Context, x store.XCall) error {
 	err := s.runQueued(ctx, x)
-	switch {
-	case err == nil:
+	if err == nil {
 		s.metrics.xcalls.WithLabelValues("done").Inc()
 		return nil
-	case ctx.Err() != nil, errors.Is(err, store.ErrDiskFull), errors.Is(err, ErrBusy):
-		return err // stays queued
+	}
+	log := s.deps.Log.Warn().Err(err).Stringer("source", x.Source).Stringer("target", x.Target).Str("function", x.Function)
+	if !hopeless(err) {
+		if ctx.Err() == nil {
+			s.metrics.xcalls.WithLabelValues("waiting").Inc()
+			log.Dur("again", retryAfter).Msg("call to another context waits")
+		}
+		return err
 	}
 	s.metrics.xcalls.WithLabelValues("failed").Inc()
-	s.deps.Log.Warn().Err(err).Stringer("source", x.Source).Stringer("target", x.Target).
-		Str("function", x.Function).Msg("call to another context failed")
+	log.Msg("call to another context failed")
 	return s.deps.Store.Commit(ctx, &store.Step{XCallsDone: []uint64{x.Seq}})
+}
+
+// hopeless tells a call that no later try can help from trouble of this node. A
+// guest that does not end in time is hopeless too: it would take all the time
+// there is.
+func hopeless(err error) bool {
+	var (
+		guest *vm.Error
+		who   *UnauthorizedError
+		void  *VoidError
+		limit *LimitError
+	)
+	if errors.As(err, &guest) {
+		return guest.Kind != vm.KindHost && guest.Kind != vm.KindCanceled
+	}
+	return errors.As(err, &who) || errors.As(err, &void) || errors.As(err, &limit) ||
+		errors.Is(err, ErrContextNotFound) || errors.Is(err, ErrReservedMethod) || errors.Is(err, ErrLostWrite)
 }
 
 func (s *Set) runQueued(ctx context.Context, x store.XCall) error {
