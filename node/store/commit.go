@@ -63,25 +63,42 @@ func (s *Store) submit(b *batch) error {
 		}
 		c.mu.Lock()
 	}
+	return s.lead()
+}
+
+// lead writes what fits into one transaction, tells those whose batches were in
+// it and hands the lead over; c.mu is locked, and unlocked when it returns. It
+// hands over as well when writing panics, since whoever waits has nobody else:
+// they fail, and so does every later write, because it is not known what reached
+// the disk. The panic goes on to the caller.
+func (s *Store) lead() (err error) {
+	c := &s.commits
 	c.leading = true
 	taken := s.take()
 	c.mu.Unlock()
 
-	err := s.write(taken)
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, other := range taken {
-		if other != b { // whose channel may be closed already, since it was told to lead
+	err = fmt.Errorf("%w: writing panicked", ErrFailed)
+	ended := false
+	defer func() {
+		if !ended {
+			s.fail(err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		// The first is the leader's own, whose channel may be closed already, since
+		// it was told to lead.
+		for _, other := range taken[1:] {
 			other.done, other.err = true, err
 			close(other.wake)
 		}
-	}
-	if len(c.queue) > 0 {
-		close(c.queue[0].wake) // it is not done, so it leads
-	} else {
-		c.leading = false
-	}
+		if len(c.queue) > 0 {
+			close(c.queue[0].wake) // it is not done, so it leads
+		} else {
+			c.leading = false
+		}
+	}()
+	err = s.write(taken)
+	ended = true
 	return err
 }
 

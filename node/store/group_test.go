@@ -7,6 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"mero/node/store"
 )
@@ -244,4 +247,80 @@ func TestLocked(t *testing.T) {
 	if _, err := store.Open(dir, noSync(), quiet()); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("got %v, want ErrLocked", err)
 	}
+}
+
+// attempt commits in a goroutine of its own and sends what came of it: nil, an
+// error or what it panicked with.
+func attempt(t *testing.T, s *store.Store, st *store.Step, ended chan<- any) {
+	t.Helper()
+	go func() {
+		var got any
+		defer func() {
+			if p := recover(); p != nil {
+				got = p
+			}
+			ended <- got
+		}()
+		if err := s.Commit(t.Context(), st); err != nil {
+			got = err
+		}
+	}()
+}
+
+// TestPanicOfTheLeader panics in the second transaction, which two of four share
+// that wait for the first: nobody waits for ever, and the store says that it
+// failed.
+func TestPanicOfTheLeader(t *testing.T) {
+	const writers = 4
+	s := newStore(t)
+	replicas := make([]*replica, writers)
+	for i := range replicas {
+		replicas[i] = newReplica(t, s, uint64(i))
+	}
+	s.SetLimits(1<<20, 8) // two or three steps in a transaction
+	hold, entered := make(chan struct{}), make(chan struct{}, writers)
+	var transactions atomic.Int64
+	s.SetFault(func() error {
+		entered <- struct{}{}
+		<-hold
+		if transactions.Add(1) == 2 {
+			panic("boom")
+		}
+		return nil
+	})
+	ended := make(chan any, 1)
+	for i, r := range replicas {
+		attempt(t, s, r.step(100, r.set("k", pattern(500, r.n))), ended)
+		if i == 0 {
+			<-entered
+		}
+		for s.Queued() < i {
+			runtime.Gosched()
+		}
+	}
+	close(hold)
+	outcome := func() string {
+		select {
+		case got := <-ended:
+			if err, ok := got.(error); ok && errors.Is(err, store.ErrFailed) {
+				return "failed"
+			}
+			return fmt.Sprint(got)
+		case <-time.After(10 * time.Second):
+			return "waits for ever"
+		}
+	}
+	got := map[string]int{}
+	for range writers {
+		got[outcome()]++
+	}
+	if diff := cmp.Diff(got, map[string]int{"<nil>": 1, "boom": 1, "failed": writers - 2}); diff != "" {
+		t.Fatalf("what became of the writers (-got +want):\n%s", diff)
+	}
+	r := replicas[1]
+	attempt(t, s, r.step(100, r.set("k", []byte("later"))), ended)
+	if got := outcome(); got != "failed" || !errors.Is(s.Writable(), store.ErrFailed) {
+		t.Errorf("afterwards: a write %s, and the store says %v", got, s.Writable())
+	}
+	must(t, s.Close())
 }
