@@ -3,6 +3,7 @@ package vm_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
 	"mero/node/vm"
 )
@@ -144,6 +146,81 @@ func TestSharing(t *testing.T) {
 	}
 	if _, err := e.Compile(t.Context(), wasm); !errors.Is(err, vm.ErrClosed) {
 		t.Errorf("after Close: %v, want ErrClosed", err)
+	}
+}
+
+// asked is a context that tells when somebody waits for its end.
+type asked struct {
+	context.Context
+	by chan<- struct{}
+}
+
+func (a asked) Done() <-chan struct{} {
+	select {
+	case a.by <- struct{}{}:
+	default:
+	}
+	return a.Context.Done()
+}
+
+// TestPanicWhileCompiling: whoever waits for the same module gets an error,
+// later ones compile it anew, and the engine can be closed. The panic is the
+// logger's, which says that the cache cannot be used.
+func TestPanicWhileCompiling(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(dir, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wasm := newProgram().fn("ok").bytes()
+	var e *vm.Engine
+	logged := 0
+	waits, ended := make(chan struct{}, 1), make(chan error, 2)
+	log := zerolog.New(io.Discard).Hook(zerolog.HookFunc(func(*zerolog.Event, zerolog.Level, string) {
+		if logged++; logged > 1 {
+			return
+		}
+		go func() {
+			_, err := e.Compile(asked{t.Context(), waits}, wasm)
+			ended <- err
+		}()
+		<-waits
+		panic("boom")
+	}))
+	e, err := vm.New(vm.DefaultConfig(), vm.Deps{CacheDir: dir, Log: log, Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if p := recover(); p != "boom" {
+				t.Errorf("recovered %v", p)
+			}
+		}()
+		_, _ = e.Compile(t.Context(), wasm)
+	}()
+	within := func(what string) error {
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s waits for ever", what)
+			return nil
+		}
+	}
+	var host *vm.Error
+	if err := within("the second caller"); !errors.As(err, &host) || host.Kind != vm.KindHost {
+		t.Errorf("the second caller: got %v, want KindHost", err)
+	}
+	m, err := e.Compile(t.Context(), wasm)
+	if err != nil {
+		t.Fatalf("afterwards: %v", err)
+	}
+	if _, err := m.Run(t.Context(), vm.Call{Method: "ok"}); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	go func() { ended <- e.Close() }()
+	if err := within("Close"); err != nil {
+		t.Error(err)
 	}
 }
 

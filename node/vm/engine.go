@@ -88,8 +88,7 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 	m.refs++
 	e.mu.Unlock()
 	if !found {
-		m.err = e.compile(ctx, m, wasm)
-		close(m.ready)
+		e.fill(ctx, m, wasm)
 	}
 	select {
 	case <-m.ready:
@@ -107,6 +106,25 @@ func (e *Engine) Compile(ctx context.Context, wasm []byte) (*Module, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// errCompiling is what those get who wait for a compilation that panics.
+var errCompiling = errors.New("the module could not be compiled")
+
+// fill compiles m and lets those go on who wait for it, also when compiling
+// panics: nobody else could, and Close waits too. The panic goes on to the
+// caller, whose reference is taken back.
+func (e *Engine) fill(ctx context.Context, m *Module, wasm []byte) {
+	m.err = hostFault(errCompiling)
+	ended := false
+	defer func() {
+		close(m.ready)
+		if !ended {
+			m.Release()
+		}
+	}()
+	m.err = e.compile(ctx, m, wasm)
+	ended = true
 }
 
 // compile fills m. One goroutine does, before m.ready is closed.
@@ -165,7 +183,6 @@ func (e *Engine) build(ctx context.Context, m *Module, info *moduleInfo) error {
 		}
 	}
 	e.metrics.compiles.WithLabelValues(result).Observe(time.Since(start).Seconds())
-	e.metrics.modules.Inc()
 	return nil
 }
 
@@ -187,8 +204,9 @@ func (m *Module) build(ctx context.Context, info *moduleInfo, cacheDir string) (
 	m.close = func() error {
 		return errors.Join(runtime.Close(ctx), cache.Close(ctx))
 	}
+	built := false
 	defer func() {
-		if err != nil {
+		if !built {
 			// The reason why it was not built is what counts.
 			_ = m.close()
 			m.close = nil
@@ -204,6 +222,8 @@ func (m *Module) build(ctx context.Context, info *moduleInfo, cacheDir string) (
 	// A random source of one's own keeps wazero from seeding a fake one for
 	// every instance, a sixth of a short call; stdio.config sets the guest's.
 	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
+	built = true
+	m.engine.metrics.modules.Inc()
 	return nil
 }
 
