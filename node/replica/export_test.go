@@ -61,21 +61,18 @@ func CheckQueue(t *testing.T, s *Set, id ident.ContextID, patience time.Duration
 // Drain goes through the queue of calls between contexts once.
 func (s *Set) Drain(ctx context.Context) (retry bool) { return s.drain(ctx) }
 
-// AbortedBatch runs a call as the second of a batch whose third call panics, and
-// returns what the second was answered. The panic ends in the leader, as it
-// would in a request of the server.
-func AbortedBatch(t *testing.T, s *Set, req Request) error {
+// AbortedBatch runs a call that writes as the second of a batch whose third call
+// panics. It returns what the second was answered, and whether it was written.
+// The panic ends in the leader, as it would in a request of the server.
+func AbortedBatch(t *testing.T, s *Set, id ident.ContextID) (answered error, written bool) {
 	t.Helper()
-	s.writers.learned(s.app(t, req.Context), "test")
-	s.writers.took(s.app(t, req.Context), "test", 0) // quick, so that the three share a batch
-	r := s.replica(req.Context)
+	s.writers.learned(s.app(t, id), "test")
+	s.writers.took(s.app(t, id), "test", 0) // quick, so that the three share a batch
+	r := s.replica(id)
 	if err := r.lock(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var (
-		wg     sync.WaitGroup
-		second error
-	)
+	var wg sync.WaitGroup
 	run := func(call func(*batch) (*Result, error), err *error) {
 		queued := r.length()
 		wg.Go(func() {
@@ -88,11 +85,23 @@ func AbortedBatch(t *testing.T, s *Set, req Request) error {
 	}
 	var ignored, also error
 	run(func(*batch) (*Result, error) { return &Result{}, nil }, &ignored)
-	run(func(b *batch) (*Result, error) { return b.execute(t.Context(), req) }, &second)
+	run(func(b *batch) (*Result, error) {
+		b.private.put([]byte("second"), nil, []byte("1"), false, true)
+		return &Result{}, nil
+	}, &answered)
 	run(func(*batch) (*Result, error) { panic("a fault of ours") }, &also)
 	r.unlock()
 	wg.Wait()
-	return second
+	view, err := s.view(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	_, written, err = view.Private([]byte("second"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answered, written
 }
 
 func (r *replica) length() int {
