@@ -17,13 +17,14 @@ type keyDoc struct {
 	KeyID     string     `json:"keyId"`
 	Name      string     `json:"name"`
 	Scopes    []string   `json:"scopes"`
+	ParentID  string     `json:"parentId,omitempty"`
 	CreatedAt time.Time  `json:"createdAt"`
 	ExpiresAt time.Time  `json:"expiresAt"`
 	RevokedAt *time.Time `json:"revokedAt,omitempty"`
 }
 
 func newKeyDoc(k auth.Key) keyDoc {
-	doc := keyDoc{KeyID: k.ID, Name: k.Name, Scopes: k.Scopes, CreatedAt: k.Created, ExpiresAt: k.Expires}
+	doc := keyDoc{KeyID: k.ID, Name: k.Name, Scopes: k.Scopes, ParentID: k.Parent, CreatedAt: k.Created, ExpiresAt: k.Expires}
 	if !k.Revoked.IsZero() {
 		doc.RevokedAt = &k.Revoked
 	}
@@ -75,7 +76,8 @@ func adminKeys() *verb {
 func adminRevoke() *verb {
 	return &verb{
 		name: "revoke", args: "KEY…", min: 1, max: -1, summary: "end the tokens of keys, now and for good",
-		long:    "KEY is an id that mero admin keys shows. Works on a running node, and on the home of\none that is stopped.",
+		long: "KEY is an id that mero admin keys shows. Tokens that were made with a token of KEY end\n" +
+			"too. Works on a running node, and on the home of one that is stopped.",
 		example: "mero admin revoke 0f3c2b1a99d84e6f8a7b6c5d4e3f2a1b",
 		run: func(ctx context.Context, e *env) error {
 			ids, err := e.ids()

@@ -27,6 +27,8 @@ func adminToken() *verb {
 		name: "token", max: 0, summary: "make a token for the API",
 		long: "Prints the token alone, so that TOKEN=$(mero admin token) works. Works on a running\n" +
 			"node, and on the home of one that is stopped.\n\n" +
+			"Made through a running node, it ends no later than the token that the command came\n" +
+			"with, and together with it when that is revoked.\n\n" +
 			"A scope is category:action[resource,user,method], for example context:execute[ID]\n" +
 			"or context[ID,KEY]; admin allows everything.",
 		example: "mero admin token --scope context:execute --ttl 7d --name ci",

@@ -8,7 +8,9 @@ type IssueTokenRequest struct {
 	// Scopes are permissions of http-api 5.9; none means admin. A caller can
 	// only hand on what its own token allows.
 	Scopes []string `json:"scopes,omitempty"`
-	// TTLSeconds is the lifetime; 0 means the node's auth.token_ttl.
+	// TTLSeconds is the lifetime; 0 means the node's auth.token_ttl. The new
+	// token ends no later than the one it is asked for with, whatever this says,
+	// and with it when it is revoked.
 	TTLSeconds uint64 `json:"ttlSeconds,omitempty"`
 }
 
@@ -23,12 +25,16 @@ type IssuedToken struct {
 
 // TokenKey describes the key behind a token, never the token.
 type TokenKey struct {
-	KeyID     string    `json:"keyId"`
-	Name      string    `json:"name"`
-	Scopes    []string  `json:"scopes"`
+	KeyID  string   `json:"keyId"`
+	Name   string   `json:"name"`
+	Scopes []string `json:"scopes"`
+	// ParentID is the key whose token asked for this one; absent when it was
+	// made at the node's home.
+	ParentID  string    `json:"parentId,omitempty"`
 	CreatedAt time.Time `json:"createdAt"`
 	ExpiresAt time.Time `json:"expiresAt"`
-	// RevokedAt is absent while the key is good.
+	// RevokedAt is when the key, or one above it, was revoked; absent while the
+	// key is good.
 	RevokedAt *time.Time `json:"revokedAt,omitempty"`
 }
 

@@ -11,7 +11,10 @@
 //     expired, whose record exists and is not revoked. A refresh token never
 //     passes as an access token (http-api 5.5).
 //   - Nothing here prints a secret or a token, in errors or with %v.
-//   - A caller may grant only what it holds itself (Scopes.Covers).
+//   - A caller may grant only what it holds itself (Scopes.Covers), and for no
+//     longer: a token that IssueFrom made ends with the one that asked for it,
+//     by time and by revocation, through the whole line. So who revokes a token
+//     that leaked also ends whatever was made with it.
 //   - The clock is handed in; no goroutine is started. An Issuer may be used
 //     by many goroutines.
 //

@@ -12,7 +12,8 @@ var (
 	ErrMissing = errors.New("no token was sent")
 	// ErrExpired says that the token was good once.
 	ErrExpired = errors.New("the token has expired")
-	// ErrRevoked says that the token's key was revoked by a person.
+	// ErrRevoked says that the token's key, or one of those above it, was revoked
+	// by a person.
 	ErrRevoked = errors.New("the token was revoked")
 	// ErrInvalid says that the token is not one of this node: damaged, signed
 	// elsewhere, of the wrong type, or its key is unknown.
@@ -24,6 +25,8 @@ var (
 	ErrUnknownKey = errors.New("no key with this id")
 	// ErrBadScope is wrapped by every error of ParseScopes and ParseScope.
 	ErrBadScope = errors.New("malformed scope")
+	// ErrTooDeep says that a token was handed on MaxHandedOn times already.
+	ErrTooDeep = errors.New("this token can not make others: it was handed on too often")
 	// ErrBadTTL says that a lifetime is outside MinTTL … MaxTTL.
 	ErrBadTTL = errors.New("token lifetime out of range")
 	// ErrBadName says that a token's name is too long or not plain text.

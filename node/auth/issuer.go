@@ -21,6 +21,9 @@ const (
 	// MaxTokenLen bounds a token's text in bytes (R24): MaxScopes long scopes
 	// stay below what servers accept as one header.
 	MaxTokenLen = 64 << 10
+	// MaxHandedOn bounds how many keys may stand above a key: Verify reads them
+	// all (R24).
+	MaxHandedOn = 8
 
 	// keepExpired is how long the record of an expired token is listed.
 	keepExpired = 7 * 24 * time.Hour
@@ -56,7 +59,7 @@ type Identity struct {
 	Name string
 	// Scopes is what is allowed.
 	Scopes Scopes
-	// Expires is when the token ends.
+	// Expires is when the token ends; zero in ModeNone, where nobody has one.
 	Expires time.Time
 }
 
@@ -95,19 +98,28 @@ func New(cfg Config, secret Secret, keys Keys, now func() time.Time) (*Issuer, e
 // Mode is ModeToken or ModeNone.
 func (i *Issuer) Mode() string { return i.cfg.Mode }
 
-// Issue makes an access token. ttl 0 means the configured lifetime. Errors:
-// ErrBadScope, ErrBadTTL, ErrBadName, or that of the store.
+// Issue makes an access token for who owns the node. ttl 0 means the configured
+// lifetime. Errors: ErrBadScope, ErrBadTTL, ErrBadName, or that of the store.
 func (i *Issuer) Issue(name string, scopes Scopes, ttl time.Duration) (string, Claims, error) {
+	return i.IssueFrom(Identity{}, name, scopes, ttl)
+}
+
+// IssueFrom is Issue for a caller who came with a token, and is what Verify said
+// of it. The new token ends when the caller's does, whatever ttl says, and once
+// the caller's key is revoked. Whether the caller holds the scopes is for the
+// caller of this method to ask. Further errors: ErrRevoked and ErrExpired when
+// the caller's token ended meanwhile, ErrTooDeep.
+func (i *Issuer) IssueFrom(by Identity, name string, scopes Scopes, ttl time.Duration) (string, Claims, error) {
 	if len(name) > MaxNameLen || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return "", Claims{}, fmt.Errorf("%w: at most %d printable ASCII characters", ErrBadName, MaxNameLen)
 	}
 	if name == LocalName {
 		return "", Claims{}, fmt.Errorf("%w: %q is the node's own", ErrBadName, name)
 	}
-	return i.issue(name, scopes, ttl)
+	return i.issue(by, name, scopes, ttl)
 }
 
-func (i *Issuer) issue(name string, scopes Scopes, ttl time.Duration) (string, Claims, error) {
+func (i *Issuer) issue(by Identity, name string, scopes Scopes, ttl time.Duration) (string, Claims, error) {
 	if ttl == 0 {
 		ttl = i.cfg.TokenTTL
 	}
@@ -119,7 +131,13 @@ func (i *Issuer) issue(name string, scopes Scopes, ttl time.Duration) (string, C
 		return "", Claims{}, err
 	}
 	now := i.now().UTC().Truncate(time.Second)
-	key := Key{ID: randomHex(), Name: name, Scopes: permissions, Created: now, Expires: now.Add(ttl)}
+	key := Key{ID: randomHex(), Name: name, Scopes: permissions, Parent: by.KeyID, Created: now, Expires: now.Add(ttl)}
+	if !by.Expires.IsZero() && key.Expires.After(by.Expires) {
+		key.Expires = by.Expires.UTC()
+	}
+	if !now.Before(key.Expires) {
+		return "", Claims{}, ErrExpired
+	}
 	claims := Claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: IssuerName, Audience: jwt.ClaimStrings{IssuerName}, Subject: key.ID, ID: newUUID(),
@@ -134,6 +152,11 @@ func (i *Issuer) issue(name string, scopes Scopes, ttl time.Duration) (string, C
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err := i.sweep(now); err != nil {
+		return "", Claims{}, err
+	}
+	// Under the lock that Revoke takes: a token that was revoked since the
+	// caller came makes no others.
+	if err := i.lineage(key); err != nil {
 		return "", Claims{}, err
 	}
 	if err := i.keys.PutKey(key); err != nil {
@@ -183,12 +206,20 @@ func (i *Issuer) verify(token string) (Identity, error) {
 	switch {
 	case err != nil:
 		return Identity{}, fmt.Errorf("auth: read key: %w", err)
-	case ok && !key.Revoked.IsZero():
+	case ok:
+		err = i.lineage(key)
+	default:
+		err = fmt.Errorf("%w: its key is unknown", ErrInvalid)
+	}
+	switch {
+	case errors.Is(err, ErrRevoked): // said also when it has expired since
 		return Identity{}, ErrRevoked
 	case expired:
 		return Identity{}, ErrExpired
-	case !ok:
-		return Identity{}, fmt.Errorf("%w: its key is unknown", ErrInvalid)
+	case errors.Is(err, ErrTooDeep): // this node makes no such key
+		return Identity{}, fmt.Errorf("%w: its key has no end of keys above it", ErrInvalid)
+	case err != nil:
+		return Identity{}, err
 	}
 	scopes, err := ParseScopes(key.Scopes)
 	if err != nil {
@@ -199,6 +230,31 @@ func (i *Issuer) verify(token string) (Identity, error) {
 		expires = claims.ExpiresAt.Time
 	}
 	return Identity{KeyID: key.ID, Name: key.Name, Scopes: scopes, Expires: expires}, nil
+}
+
+// lineage looks at a key and those above it. The error is ErrRevoked when one of
+// them is revoked, ErrTooDeep when there are more than MaxHandedOn, ErrInvalid
+// when one of them is unknown (no key outlives those above it, so none of them is
+// forgotten before it is over itself), or that of the store.
+func (i *Issuer) lineage(key Key) error {
+	for above := 0; ; above++ {
+		switch {
+		case !key.Revoked.IsZero():
+			return ErrRevoked
+		case key.Parent == "":
+			return nil
+		case above == MaxHandedOn:
+			return ErrTooDeep
+		}
+		parent, ok, err := i.keys.Key(key.Parent)
+		if err != nil {
+			return fmt.Errorf("auth: read key: %w", err)
+		}
+		if !ok {
+			return fmt.Errorf("%w: the key that made it is unknown", ErrInvalid)
+		}
+		key = parent
+	}
 }
 
 // reason says what is wrong with a token in words that cannot quote it.
@@ -212,8 +268,10 @@ func reason(err error) string {
 	return "its claims are not this node's"
 }
 
-// Revoke ends a key's token now. Revoking twice keeps the first time. The
-// error is ErrUnknownKey or that of the store.
+// Revoke ends a key's token now, and those that were made with it. Revoking
+// twice keeps the first time. The error is ErrUnknownKey or that of the store.
+// It is one write, since the tokens below ask for this record: no crash leaves
+// some of them good.
 func (i *Issuer) Revoke(keyID string) (Key, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -234,7 +292,8 @@ func (i *Issuer) Revoke(keyID string) (Key, error) {
 	return key, nil
 }
 
-// Keys lists all key records, oldest first.
+// Keys lists all key records, oldest first. One that is over because a key
+// above it was revoked is shown as revoked.
 func (i *Issuer) Keys() ([]Key, error) {
 	keys, err := i.keys.Keys()
 	if err != nil {
@@ -246,7 +305,27 @@ func (i *Issuer) Keys() ([]Key, error) {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
+	inherit(keys)
 	return keys, nil
+}
+
+// inherit marks the keys below those that are revoked.
+func inherit(keys []Key) {
+	at := make(map[string]int, len(keys))
+	for n := range keys {
+		at[keys[n].ID] = n
+	}
+	for n := range keys {
+		ended := keys[n].Revoked
+		parent, ok := at[keys[n].Parent]
+		for above := 0; ok && above < MaxHandedOn; above++ {
+			if when := keys[parent].Revoked; ended.IsZero() || !when.IsZero() && when.Before(ended) {
+				ended = when
+			}
+			parent, ok = at[keys[parent].Parent]
+		}
+		keys[n].Revoked = ended
+	}
 }
 
 // sweep forgets records that expired long ago: without it a script that asks

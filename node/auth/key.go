@@ -11,11 +11,16 @@ type Key struct {
 	Name string
 	// Scopes is what the token allows, as texts of http-api 5.9.
 	Scopes []string
+	// Parent is the ID of the key whose token asked for this one; empty when it
+	// was made at the node's home. A key is good only while its parent, and so
+	// the whole line above it, is not revoked.
+	Parent string
 	// Created is when the token was issued.
 	Created time.Time
 	// Expires is when it ends by itself.
 	Expires time.Time
-	// Revoked is when a person ended it; zero while nobody has.
+	// Revoked is when a person ended it, or, in what Issuer.Keys lists, one of
+	// those above it if that was earlier; zero while nobody has.
 	Revoked time.Time
 }
 

@@ -256,6 +256,33 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// A token ends with the one that asked for it, whatever lifetime it asked for.
+func TestTokenEndsWithItsMaker(t *testing.T) {
+	n := newNode(t, options{})
+	issue := func(by, body string) api.IssuedToken {
+		t.Helper()
+		return data[api.IssuedToken](t, n.do(request{method: "POST", path: "/admin-api/x/tokens", token: by, body: body}))
+	}
+	parent := issue(n.admin, `{"scopes":["keys:create","context:list"],"ttlSeconds":5}`)
+	child := issue(parent.Token, `{"scopes":["keys:create","context:list"],"ttlSeconds":315360000}`)
+	grandchild := issue(child.Token, `{"scopes":["context:list"]}`)
+	for _, made := range []api.IssuedToken{child, grandchild} {
+		if made.ExpiresAt.After(parent.ExpiresAt) {
+			t.Errorf("ends %s, its maker %s", made.ExpiresAt, parent.ExpiresAt)
+		}
+	}
+	keys := data[api.TokensResponse](t, n.do(request{method: "GET", path: "/admin-api/x/tokens", token: n.admin})).Keys
+	if !slices.ContainsFunc(keys, func(k api.TokenKey) bool { return k.KeyID == child.KeyID && k.ParentID == parent.KeyID }) {
+		t.Errorf("the keys do not say who made whom: %+v", keys)
+	}
+	n.want(200, "*", request{method: "GET", path: "/admin-api/contexts", token: grandchild.Token})
+	n.want(200, "*", request{method: "DELETE", path: "/admin-api/x/tokens/" + parent.KeyID})
+	w := n.do(request{method: "GET", path: "/admin-api/contexts", token: grandchild.Token})
+	if w.Code != 401 || w.Header().Get(api.HeaderAuthError) != api.AuthRevoked {
+		t.Errorf("after its maker was revoked: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestTokenSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	n := newNode(t, options{dir: dir})

@@ -116,6 +116,7 @@ func newErrorTable() []rule {
 
 		{match: is(errAliasExists), status: http.StatusConflict, kind: api.KindAliasExists},
 		{match: is(auth.ErrUnknownKey), status: http.StatusNotFound, kind: api.KindTokenNotFound},
+		{match: is(auth.ErrTooDeep), status: http.StatusUnprocessableEntity, kind: api.KindLimit},
 		{match: is(auth.ErrBadScope), status: http.StatusUnprocessableEntity, kind: api.KindInvalid},
 		{match: is(auth.ErrBadTTL), status: http.StatusUnprocessableEntity, kind: api.KindInvalid},
 		{match: is(auth.ErrBadName), status: http.StatusUnprocessableEntity, kind: api.KindInvalid},

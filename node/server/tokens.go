@@ -9,7 +9,8 @@ import (
 )
 
 // issueToken is POST /x/tokens. A caller can hand on only what it may do
-// itself, and for no longer than it may.
+// itself, and for no longer than it may: the new token ends when the caller's
+// does, by time or by revocation.
 func (x *exchange) issueToken() error {
 	var req api.IssueTokenRequest
 	if err := x.decode(&req); err != nil {
@@ -31,7 +32,7 @@ func (x *exchange) issueToken() error {
 		return auth.ErrBadTTL
 	}
 	ttl := time.Duration(req.TTLSeconds) * time.Second
-	token, claims, err := x.server.deps.Auth.Issue(req.Name, scopes, ttl)
+	token, claims, err := x.server.deps.Auth.IssueFrom(x.who, req.Name, scopes, ttl)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (x *exchange) revokeToken() error {
 
 func tokenKey(key auth.Key) api.TokenKey {
 	shape := api.TokenKey{
-		KeyID: key.ID, Name: key.Name, Scopes: some(key.Scopes), CreatedAt: key.Created, ExpiresAt: key.Expires,
+		KeyID: key.ID, Name: key.Name, Scopes: some(key.Scopes), ParentID: key.Parent, CreatedAt: key.Created, ExpiresAt: key.Expires,
 	}
 	if !key.Revoked.IsZero() {
 		shape.RevokedAt = &key.Revoked

@@ -98,11 +98,12 @@ type tokenRecord struct {
 	Created int64    `cbor:"3,keyasint"`
 	Expires int64    `cbor:"4,keyasint"`
 	Revoked int64    `cbor:"5,keyasint"`
+	Parent  string   `cbor:"6,keyasint"`
 }
 
 func (r *tokenRecord) key(id string) auth.Key {
 	return auth.Key{
-		ID: id, Name: r.Name, Scopes: r.Scopes,
+		ID: id, Name: r.Name, Scopes: r.Scopes, Parent: r.Parent,
 		Created: fromNanos(r.Created), Expires: fromNanos(r.Expires), Revoked: fromNanos(r.Revoked),
 	}
 }

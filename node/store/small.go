@@ -313,11 +313,11 @@ func (s *Store) eachXCall(txn *badger.Txn, f func(key []byte, rec *xcallRecord) 
 
 // PutKey implements auth.Keys.
 func (s *Store) PutKey(k auth.Key) error {
-	if err := first(checkName("token id", k.ID), checkName("token name", k.Name)); err != nil {
+	if err := first(checkName("token id", k.ID), checkName("token name", k.Name), checkName("token parent", k.Parent)); err != nil {
 		return err
 	}
 	value, err := s.codec.encode(tokenRecord{
-		Name: k.Name, Scopes: k.Scopes, Created: nanos(k.Created), Expires: nanos(k.Expires), Revoked: nanos(k.Revoked),
+		Name: k.Name, Scopes: k.Scopes, Parent: k.Parent, Created: nanos(k.Created), Expires: nanos(k.Expires), Revoked: nanos(k.Revoked),
 	})
 	if err != nil {
 		return err

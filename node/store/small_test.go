@@ -181,7 +181,7 @@ func TestContextRecord(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
-	want := auth.Key{ID: "ab", Name: "n", Scopes: []string{"admin"}, Created: time.Unix(1, 0).UTC(), Expires: time.Unix(2, 0).UTC()}
+	want := auth.Key{ID: "ab", Name: "n", Scopes: []string{"admin"}, Parent: "cd", Created: time.Unix(1, 0).UTC(), Expires: time.Unix(2, 0).UTC()}
 	revoked := auth.Key{ID: "cd", Revoked: time.Unix(3, 0).UTC()}
 	reopened(t, func(t *testing.T, s *store.Store) {
 		for _, k := range []auth.Key{{ID: "cd"}, want, revoked, {ID: "ef"}} {
