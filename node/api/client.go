@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // DefaultMaxResponse bounds an answer in bytes: a call's output can be large.
@@ -21,8 +23,9 @@ type ClientConfig struct {
 	URL string
 	// Token is sent as a bearer token; empty sends none.
 	Token string
-	// HTTP makes the requests; nil is a client of its own. Redirects are never
-	// followed, whatever it says.
+	// HTTP makes the requests; nil is a client of its own, which talks to the
+	// node directly: it takes no proxy from the environment, since a token is for
+	// the node alone (R25). Redirects are never followed, whatever it says.
 	HTTP *http.Client
 	// MaxResponse bounds what is read of an answer; 0 is DefaultMaxResponse.
 	MaxResponse int64
@@ -46,16 +49,28 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		return nil, fmt.Errorf("address of the node: %q is not like http://127.0.0.1:2528", base.Redacted())
 	}
 	base.Path = strings.TrimRight(base.Path, "/")
-	c := &Client{base: *base, token: cfg.Token, max: cfg.MaxResponse, http: &http.Client{}}
+	c := &Client{base: *base, token: cfg.Token, max: cfg.MaxResponse}
 	if cfg.HTTP != nil {
 		copied := *cfg.HTTP
 		c.http = &copied
+	} else {
+		c.http = &http.Client{Transport: directTransport()}
 	}
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c.max <= 0 {
 		c.max = DefaultMaxResponse
 	}
 	return c, nil
+}
+
+// directTransport is like http.DefaultTransport, but for its proxy.
+func directTransport() http.RoundTripper {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy: nil, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
+		MaxIdleConns: 100, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
+	}
 }
 
 // URL is the node's address.
