@@ -161,3 +161,63 @@ func TestModeNone(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesNeedATokenForMetrics: what needs no token on loopback is for tools on
+// this machine, not for any page that a browser on it shows.
+func TestPagesNeedATokenForMetrics(t *testing.T) {
+	const evil, page = "https://evil.example", "https://app.example.org"
+	for name, row := range map[string]struct {
+		cfg  func(*server.Config)
+		want map[string]int // by Origin
+	}{
+		"default": {nil, map[string]int{"": 200, evil: 403, "null": 403, "own": 200}},
+		"public":  {func(c *server.Config) { c.MetricsPublic = true }, map[string]int{"": 200, evil: 403, "own": 200}},
+		"named":   {func(c *server.Config) { c.AllowedOrigins = []string{page} }, map[string]int{page: 200, evil: 403}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := serve(t, options{cfg: row.cfg}, "127.0.0.1:0")
+			get := func(path, origin, token string) *http.Response {
+				t.Helper()
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.url+path, http.NoBody)
+				must(t, err)
+				if origin == "own" {
+					origin = l.url
+				}
+				if origin != "" {
+					req.Header.Set("Origin", origin)
+				}
+				if token != "" {
+					req.Header.Set("Authorization", "Bearer "+token)
+				}
+				resp, err := http.DefaultTransport.RoundTrip(req)
+				must(t, err)
+				must(t, resp.Body.Close())
+				return resp
+			}
+			for origin, want := range row.want {
+				for _, path := range []string{"/metrics", "/admin-api/metrics"} {
+					resp := get(path, origin, "")
+					if resp.StatusCode != want {
+						t.Errorf("%s from %q: got %d, want %d", path, origin, resp.StatusCode, want)
+					}
+					if allowed := resp.Header.Get("Access-Control-Allow-Origin"); want == 403 && allowed != "" {
+						t.Errorf("%s: the refusal allows %s to read it", path, allowed)
+					}
+				}
+			}
+			if row.cfg != nil {
+				return
+			}
+			// With a token any page may (R25), and what tells nothing is for all.
+			if resp := get("/metrics", evil, l.admin); resp.StatusCode != 200 {
+				t.Errorf("with a token: got %d", resp.StatusCode)
+			}
+			for path, want := range map[string]int{"/admin-api/health": 200, "/admin-api/is-authed": 401} {
+				resp := get(path, evil, "")
+				if resp.StatusCode != want || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+					t.Errorf("%s: got %d, %v", path, resp.StatusCode, resp.Header)
+				}
+			}
+		})
+	}
+}

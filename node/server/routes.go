@@ -21,7 +21,8 @@ type route struct {
 	// public routes ask for no token (R25 lists them). The others ask for one
 	// that is good.
 	public bool
-	// local routes are public to callers on a loopback listener.
+	// local routes are public to callers on a loopback listener, but not to web
+	// pages of others: those need a token there too.
 	local bool
 	// need is the scope that the token must have; nil: any good token will do.
 	need *need

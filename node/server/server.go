@@ -153,7 +153,14 @@ func (x *exchange) authenticate() error {
 		x.who = auth.Identity{Name: "anybody", Scopes: auth.Admin()}
 		return nil
 	case x.route.local && (x.server.cfg.MetricsPublic || onLoopback(x.r.Context())):
-		return nil
+		if x.server.access.ownOrigin(x.r) {
+			return nil
+		}
+		if bearer(x.r) == "" {
+			x.server.metrics.refused.WithLabelValues(refusedOrigin).Inc()
+			x.Header().Del("Access-Control-Allow-Origin")
+			return errOrigin
+		}
 	}
 	who, err := issuer.Verify(bearer(x.r))
 	x.who = who
