@@ -95,7 +95,7 @@ echo "building mero with Go $have (a first build takes a minute or more)"
 # The checkout may belong to somebody else, as under sudo: git would refuse to tell Go the revision.
 GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$(pwd)
 export GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
-CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$new" ./cmd/mero || fail "the build failed; nothing was installed"
+CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w' -o "$new" ./cmd/mero || fail "the build failed; nothing was installed"
 mv -f "$new" "$target"
 echo "installed $target"
 

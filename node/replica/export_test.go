@@ -64,7 +64,7 @@ func (s *Set) Drain(ctx context.Context) (retry bool) { return s.drain(ctx) }
 // AbortedBatch runs a call that writes as the second of a batch whose third call
 // panics. It returns what the second was answered, and whether it was written.
 // The panic ends in the leader, as it would in a request of the server.
-func AbortedBatch(t *testing.T, s *Set, id ident.ContextID) (answered error, written bool) {
+func AbortedBatch(t *testing.T, s *Set, id ident.ContextID) (written bool, answered error) {
 	t.Helper()
 	s.writers.learned(s.app(t, id), "test")
 	s.writers.took(s.app(t, id), "test", 0) // quick, so that the three share a batch
@@ -101,7 +101,7 @@ func AbortedBatch(t *testing.T, s *Set, id ident.ContextID) (answered error, wri
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answered, written
+	return written, answered
 }
 
 func (r *replica) length() int {

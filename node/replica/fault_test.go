@@ -19,7 +19,7 @@ func TestPanicAcknowledgesNothing(t *testing.T) {
 	h := newHome(t)
 	c := h.create("kv", "{}")
 	before := h.info(c)
-	if err, written := replica.AbortedBatch(t, h.set, c.Context); err == nil || written {
+	if written, err := replica.AbortedBatch(t, h.set, c.Context); err == nil || written {
 		t.Errorf("a call of an aborted batch was answered %v, and written: %v", err, written)
 	}
 	if got := h.info(c); !cmp.Equal(got, before) {

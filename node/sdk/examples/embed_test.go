@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"flag"
 	"os"
 	"runtime"
@@ -21,7 +22,7 @@ const versionFile = "go-version"
 // TestEmbedded: what is embedded is what the source says.
 func TestEmbedded(t *testing.T) {
 	if *update {
-		write(t, "kv.wasm", apptest.KV(t))
+		write(t, "kv.wasm.gz", pack(t, apptest.KV(t)))
 		write(t, versionFile, []byte(runtime.Version()+"\n"))
 		return
 	}
@@ -33,8 +34,25 @@ func TestEmbedded(t *testing.T) {
 		t.Skipf("the embedded binaries were built with %s, this is %s: they cannot be compared", version, runtime.Version())
 	}
 	if !bytes.Equal(examples.KV(), apptest.KV(t)) {
-		t.Error("kv.wasm is not what the source gives: run `go generate ./node/sdk/examples` and commit the result")
+		t.Error("kv.wasm.gz is not what the source gives: run `go generate ./node/sdk/examples` and commit the result")
 	}
+}
+
+// pack compresses without a name or a time, so that the same code gives the same file.
+func pack(t *testing.T, code []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(code); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func write(t *testing.T, file string, data []byte) {
