@@ -35,6 +35,7 @@ func (n *Node) Run(ctx context.Context, ready func() error) (err error) {
 	n.part(group, "network", func() error { return n.network.Run(behind) })
 	n.part(group, "contexts", func() error { return n.contexts.Run(behind) })
 	n.part(group, "store", func() error { return n.store.Run(behind) })
+	n.part(group, "memory", func() error { return n.trimMemory(behind) })
 	n.part(group, "ready", func() error { return n.announce(ctx, ready) })
 
 	err = group.Wait()

@@ -85,13 +85,28 @@ func (s *Set) execute(ctx context.Context, req Request) (*Result, error) {
 	if reserved(req.Method) {
 		return nil, fmt.Errorf("%w: %s", ErrReservedMethod, req.Method)
 	}
-	res, writes, err := s.tryRead(ctx, req)
-	if err != nil || !writes {
-		return res, err
+	if req.DryRun || !s.knownToWrite(req) {
+		res, writes, err := s.tryRead(ctx, req)
+		if err != nil || !writes {
+			return res, err
+		}
 	}
 	return s.replica(req.Context).submit(ctx, newTicket(req.Method, func(b *batch) (*Result, error) {
 		return b.execute(ctx, req)
 	}))
+}
+
+// knownToWrite reports whether a call can go straight to the queue of a context
+// that has been written before; its batch checks all that tryRead would.
+func (s *Set) knownToWrite(req Request) bool {
+	s.mu.Lock()
+	r, ok := s.replicas[req.Context]
+	s.mu.Unlock()
+	if !ok {
+		return false
+	}
+	app := r.app.Load()
+	return app != nil && s.writers.has(*app, req.Method)
 }
 
 // reserved names the exports that only the node calls (wasm-abi 3).

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mero/node/ident"
@@ -28,6 +29,9 @@ var errAborted = errors.New("internal error: the batch of this call was aborted;
 type replica struct {
 	set *Set
 	id  ident.ContextID
+
+	// app is what the context ran when it was last written; nil before.
+	app atomic.Pointer[ident.AppID]
 
 	mu      sync.Mutex
 	led     bool
@@ -148,6 +152,8 @@ func (r *replica) serve(first *ticket) {
 		first.err = err
 		return
 	}
+	app := b.rec.App // a copy: the batch is not to be kept
+	r.app.Store(&app)
 	var answers []answer
 	begun := time.Now()
 	for t := first; t != nil; t = r.next(b, len(tickets), begun) {

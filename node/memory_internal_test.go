@@ -1,0 +1,32 @@
+package node
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+)
+
+// TestGarbageIsSeenAndGivenBack: what a burst left behind is noticed, and is
+// gone after what trimMemory does.
+func TestGarbageIsSeenAndGivenBack(t *testing.T) {
+	debug.FreeOSMemory()
+	before := garbage()
+	burst := make([][]byte, 0, 128)
+	for range cap(burst) {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		burst = append(burst, b)
+	}
+	runtime.KeepAlive(burst)
+	burst = nil
+	runtime.GC()
+	if held := garbage(); held < before+trimAt {
+		t.Fatalf("%d bytes of garbage are seen after a burst of 128 MiB, %d before it", held, before)
+	}
+	debug.FreeOSMemory()
+	if held := garbage(); held >= trimAt {
+		t.Errorf("%d bytes are still held", held)
+	}
+}
