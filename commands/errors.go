@@ -160,6 +160,7 @@ func answerCodes() map[string]answerCode {
 		api.KindApplicationInUse:    {exitFailed, "delete those contexts first: mero context delete"},
 		api.KindReadOnly:            {exitFailed, "free some disk space; the node goes on by itself"},
 		api.KindBusy:                {exitFailed, "try again"},
+		api.KindInternal:            {exitFailed, "see the node's log"},
 	}
 }
 
@@ -186,6 +187,9 @@ func explainAnswer(e *api.Error) (code int, hint string) {
 	return exitFailed, ""
 }
 
+// explainCall is for failed calls: a type of JSON-RPC that says it all decides,
+// else the kind that a node of ours sends beside it. The text never does: it is
+// the application's.
 func explainCall(e *api.RPCError) (code int, hint string) {
 	switch e.Type {
 	case api.RPCContextNotFound:
@@ -200,11 +204,18 @@ func explainCall(e *api.RPCError) (code int, hint string) {
 		return exitUsage, ""
 	case api.RPCSerde:
 		return exitApplication, ""
-	case api.RPCFunctionCall:
-		text := e.Error()
-		if strings.HasPrefix(text, "method ") && strings.HasSuffix(text, "not found") {
-			return exitNotFound, "see mero app methods"
-		}
+	}
+	// The other types stand for many things.
+	switch e.Kind {
+	case api.KindDenied: // not for want of a token: those never get as far
+		return exitDenied, "the node alone calls that method"
+	case api.KindTimeout:
+		return exitTimeout, "the node stops a call after its runtime.call_timeout; see mero node config"
+	}
+	if known, ok := answerCodes()[e.Kind]; ok {
+		return known.code, known.hint
+	}
+	if e.Type == api.RPCFunctionCall {
 		return exitApplication, ""
 	}
 	return exitFailed, ""

@@ -13,6 +13,13 @@ import (
 	"mero/node/api"
 )
 
+// callError is a failed call as a node of ours tells of it.
+func callError(typ, kind, text string) error {
+	e := api.NewRPCError(typ, text)
+	e.Kind = kind
+	return e
+}
+
 // TestExplain holds the table from errors to exit codes, which scripts rely on.
 func TestExplain(t *testing.T) {
 	const interrupted = true
@@ -41,9 +48,15 @@ func TestExplain(t *testing.T) {
 		{"other node", false, &api.Error{Status: http.StatusNotFound}, exitNotFound, ""},
 		{"full disk", false, &api.Error{Status: http.StatusServiceUnavailable, Kind: api.KindReadOnly}, exitFailed, "disk"},
 		{"call: no context", false, api.NewRPCError(api.RPCContextNotFound, "x"), exitNotFound, "context list"},
-		{"call: no method", false, api.NewRPCError(api.RPCFunctionCall, `method "x" not found`), exitNotFound, "app methods"},
-		{"call: a guest that speaks of methods", false, api.NewRPCError(api.RPCFunctionCall, `guest panicked: method "x" not found`), exitApplication, ""},
-		{"call: guest", false, api.NewRPCError(api.RPCFunctionCall, guest), exitApplication, ""},
+		{"call: no method", false, callError(api.RPCFunctionCall, api.KindMethodNotFound, `method "x" not found`), exitNotFound, "app methods"},
+		{"call: a guest that speaks of methods", false, callError(api.RPCFunctionCall, api.KindGuest, `method "x" not found`), exitApplication, ""},
+		{"call: stopped", false, callError(api.RPCFunctionCall, api.KindTimeout, "x"), exitTimeout, "runtime.call_timeout"},
+		{"call: reserved", false, callError(api.RPCFunctionCall, api.KindDenied, "x"), exitDenied, "the node alone"},
+		{"call: limit", false, callError(api.RPCFunctionCall, api.KindLimit, "x"), exitApplication, ""},
+		{"call: fault of the host", false, callError(api.RPCFunctionCall, api.KindInternal, "x"), exitFailed, "log"},
+		{"call: full disk", false, callError(api.RPCInternal, api.KindReadOnly, "x"), exitFailed, "disk"},
+		{"call: guest", false, callError(api.RPCFunctionCall, api.KindGuest, guest), exitApplication, ""},
+		{"call: guest of another node", false, api.NewRPCError(api.RPCFunctionCall, guest), exitApplication, ""},
 		{"call: output", false, api.NewRPCError(api.RPCSerde, map[string]string{"message": "x"}), exitApplication, ""},
 		{"call: identity", false, api.NewRPCError(api.RPCUnauthorized, map[string]string{}), exitDenied, "identity list"},
 		{"call: not installed", false, api.NewRPCError(api.RPCApplicationNotInstalled, map[string]string{}), exitNotFound, "app install"},

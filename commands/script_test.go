@@ -19,6 +19,7 @@ import (
 
 	"mero/commands"
 	"mero/node"
+	"mero/node/vm/apptest"
 )
 
 // TestMain makes this test binary the `mero` of the scripts.
@@ -38,6 +39,7 @@ const patience = 60 * time.Second
 // process of its own, with nodes in the background. Ports are always free ones.
 func TestScripts(t *testing.T) {
 	cache := t.TempDir() // of compiled applications, for all scripts
+	failing := apptest.Errors(t)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
@@ -46,6 +48,9 @@ func TestScripts(t *testing.T) {
 				"MERO_SERVER_LISTEN=127.0.0.1:0",
 				"MERO_NETWORK_LISTEN=/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1",
 			)
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "errors.wasm"), failing, 0o600); err != nil {
+				return err
+			}
 			return shareCache(env.WorkDir, cache)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -99,32 +99,38 @@ type request struct {
 
 // do sends a request and returns the body of a 2xx answer.
 func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
+	body, _, err := c.send(ctx, r)
+	return body, err
+}
+
+// send is do for who needs the kind of failure that a 2xx answer tells of.
+func (c *Client) send(ctx context.Context, r request) (body []byte, kind string, err error) {
 	req, err := c.build(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			return nil, fmt.Errorf("%s %s: %w", r.method, r.path, cause)
+			return nil, "", fmt.Errorf("%s %s: %w", r.method, r.path, cause)
 		}
-		return nil, &UnreachableError{URL: c.base.String(), Cause: unwrapURL(err)}
+		return nil, "", &UnreachableError{URL: c.base.String(), Cause: unwrapURL(err)}
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.max+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, c.max+1))
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return nil, fmt.Errorf("%s %s: reading the answer: %w", r.method, r.path, err)
+		return nil, "", fmt.Errorf("%s %s: reading the answer: %w", r.method, r.path, err)
 	}
 	if int64(len(body)) > c.max {
-		return nil, fmt.Errorf("%s %s: %w of %d bytes", r.method, r.path, ErrTooLong, c.max)
+		return nil, "", fmt.Errorf("%s %s: %w of %d bytes", r.method, r.path, ErrTooLong, c.max)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return body, readError(resp, body)
+		return body, "", readError(resp, body)
 	}
-	return body, nil
+	return body, resp.Header.Get(HeaderErrorKind), nil
 }
 
 func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
@@ -190,6 +196,12 @@ func call[T any](ctx context.Context, c *Client, r request) (T, error) {
 	if err != nil {
 		return out, err
 	}
+	return decode[T](r, body)
+}
+
+// decode reads a whole answer.
+func decode[T any](r request, body []byte) (T, error) {
+	var out T
 	if err := json.Unmarshal(body, &out); err != nil {
 		return out, fmt.Errorf("%s %s: the answer is not what mero answers: %w", r.method, r.path, err)
 	}

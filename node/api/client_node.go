@@ -87,14 +87,20 @@ func (c *Client) Execute(ctx context.Context, params ExecuteParams) (ExecuteResu
 		Error  *RPCError       `json:"error"`
 	}
 	const id = 1
-	out, err := call[answer](ctx, c, request{
+	r := request{
 		method: http.MethodPost, path: path("jsonrpc"),
 		body: envelope{JSONRPC: "2.0", ID: id, Method: MethodExecute, Params: params},
-	})
+	}
+	body, kind, err := c.send(ctx, r)
+	if err != nil {
+		return ExecuteResult{}, err
+	}
+	out, err := decode[answer](r, body)
 	switch {
 	case err != nil:
 		return ExecuteResult{}, err
 	case out.Error != nil:
+		out.Error.Kind = kind
 		return ExecuteResult{}, out.Error
 	case out.Result == nil || string(out.ID) != strconv.Itoa(id):
 		return ExecuteResult{}, errors.New("POST /jsonrpc: the answer is not one to this call")
@@ -111,6 +117,10 @@ func (c *Client) Call(ctx context.Context, req CallRequest) (CallResponse, error
 		// The body of a failed call is that of an RPC error with "error" beside.
 		var failed RPCError
 		if json.Unmarshal(body, &failed) == nil && failed.Type != "" {
+			var answer *Error
+			if errors.As(err, &answer) {
+				failed.Kind = answer.Kind
+			}
 			return CallResponse{}, &failed
 		}
 		return CallResponse{}, err

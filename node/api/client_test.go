@@ -160,12 +160,12 @@ func TestClientRPCErrors(t *testing.T) {
 		node *answer
 		do   func(*api.Client) error
 	}{
-		"json-rpc": {&answer{status: 200, body: `{"jsonrpc":"2.0","id":1,"error":{"type":"FunctionCallError","data":"guest panicked: x at a.rs:1:2"}}`}, call},
-		"our own":  {&answer{status: 422, body: `{"error":"guest panicked","type":"FunctionCallError","data":"guest panicked: x at a.rs:1:2"}`}, try},
+		"json-rpc": {&answer{status: 200, header: map[string]string{"X-Mero-Error": "timeout"}, body: `{"jsonrpc":"2.0","id":1,"error":{"type":"FunctionCallError","data":"guest panicked: x at a.rs:1:2"}}`}, call},
+		"our own":  {&answer{status: 504, header: map[string]string{"X-Mero-Error": "timeout"}, body: `{"error":"guest panicked","type":"FunctionCallError","data":"guest panicked: x at a.rs:1:2"}`}, try},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got *api.RPCError
-			if err := row.do(newClient(t, row.node, api.ClientConfig{})); !errors.As(err, &got) || got.Type != api.RPCFunctionCall || got.Error() != "guest panicked: x at a.rs:1:2" {
+			if err := row.do(newClient(t, row.node, api.ClientConfig{})); !errors.As(err, &got) || got.Type != api.RPCFunctionCall || got.Kind != api.KindTimeout || got.Error() != "guest panicked: x at a.rs:1:2" {
 				t.Errorf("got %#v", err)
 			}
 		})

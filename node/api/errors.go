@@ -6,8 +6,9 @@ import (
 	"net/http"
 )
 
-// HeaderErrorKind carries Error.Kind: error bodies are plain text on some
-// routes (http-api 0), so the body cannot.
+// HeaderErrorKind carries Error.Kind and RPCError.Kind: error bodies are plain
+// text on some routes and have a fixed form on /jsonrpc (http-api 0, 1.2), so
+// the body cannot.
 const HeaderErrorKind = "X-Mero-Error"
 
 // HeaderAuthError says why a token was not accepted (http-api 5.7).

@@ -93,6 +93,9 @@ type RPCError struct {
 	Type string `json:"type"`
 	// Data depends on Type: a string for most.
 	Data json.RawMessage `json:"data,omitempty"`
+	// Kind is one of the Kind constants, which HeaderErrorKind carries: it says
+	// more than Type. Empty from a node that is not mero.
+	Kind string `json:"-"`
 }
 
 // Error is the text of Data where it is one, unshortened; clients match it.

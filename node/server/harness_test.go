@@ -54,6 +54,7 @@ type options struct {
 	// broken makes the status panic; quiet leaves requests out of the log.
 	broken, quiet bool
 	large         int // makes the answer of /x/peers longer
+	callTimeout   time.Duration
 }
 
 var secretBytes = [auth.SecretSize]byte{7}
@@ -78,7 +79,11 @@ func newNode(t testing.TB, opts options) *node {
 	must(t, err)
 	blobs, err := blobkit.Open(filepath.Join(dir, "blobs"), blobkit.Deps{Log: quiet, Metrics: reg}, blobkit.DefaultConfig())
 	must(t, err)
-	engine, err := vm.New(vm.DefaultConfig(), vm.Deps{CacheDir: cacheDir, Log: quiet, Metrics: reg})
+	runtime := vm.DefaultConfig()
+	if opts.callTimeout > 0 {
+		runtime.CallTimeout = opts.callTimeout
+	}
+	engine, err := vm.New(runtime, vm.Deps{CacheDir: cacheDir, Log: quiet, Metrics: reg})
 	must(t, err)
 	library := apps.New(apps.Deps{Store: n.store, Engine: engine, Blobs: blobs, Log: quiet})
 	n.contexts = replica.NewSet(replica.Deps{

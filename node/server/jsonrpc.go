@@ -22,7 +22,9 @@ import (
 // one letter grows to 44 (R24).
 const maxSubstituted = 16 << 20
 
-// jsonrpc is POST /jsonrpc (http-api 1): 200 for whatever becomes of a call.
+// jsonrpc is POST /jsonrpc (http-api 1): 200 for whatever becomes of a call. The
+// types of its errors do not tell a timeout from a trap, so the kind that other
+// routes answer with stands in the header here too.
 func (x *exchange) jsonrpc() error {
 	body, err := x.jsonBody()
 	if err != nil {
@@ -37,6 +39,7 @@ func (x *exchange) jsonrpc() error {
 	}
 	var failed *api.RPCError
 	if errors.As(err, &failed) {
+		x.Header().Set(api.HeaderErrorKind, api.KindInvalid)
 		return x.raw(http.StatusOK, jsonType, api.AppendError(nil, req.ID, failed))
 	}
 	var answer []byte
@@ -52,7 +55,9 @@ func (x *exchange) jsonrpc() error {
 		if failed == nil {
 			return err
 		}
-		x.report(x.server.classify(err), err)
+		p := x.server.classify(err)
+		x.report(p, err)
+		x.Header().Set(api.HeaderErrorKind, p.kind)
 		answer = api.AppendError(nil, req.ID, failed)
 	}
 	return x.raw(http.StatusOK, jsonType, answer)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,6 +89,26 @@ func TestEveryErrorType(t *testing.T) {
 				t.Errorf("not JSON: %s", w.Body)
 			}
 		})
+	}
+}
+
+// The types of JSON-RPC do not tell these apart; the kind in the header does.
+func TestKindOfFailedCalls(t *testing.T) {
+	n := newNode(t, options{callTimeout: time.Second})
+	c := n.create("errors")
+	for method, want := range map[string]string{
+		"loop_forever": api.KindTimeout, "init": api.KindDenied, "nothing": api.KindMethodNotFound,
+		"fail_string": api.KindGuest, "return_bytes": api.KindOutput, "return_nothing": "",
+	} {
+		w := n.do(request{method: "POST", path: "/jsonrpc", token: n.admin, body: rpc(c, method, "{}")})
+		if got := w.Header().Get(api.HeaderErrorKind); w.Code != 200 || got != want {
+			t.Errorf("%s: got %d %q %s, want kind %q", method, w.Code, got, w.Body, want)
+		}
+	}
+	body := strings.Replace(rpc(c, "set", "{}"), "execute", "mutate", 1)
+	w := n.do(request{method: "POST", path: "/jsonrpc", token: n.admin, body: body})
+	if got := w.Header().Get(api.HeaderErrorKind); got != api.KindInvalid {
+		t.Errorf("ParseError: kind %q", got)
 	}
 }
 
