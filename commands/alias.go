@@ -112,7 +112,7 @@ func (e *env) setAlias(ctx context.Context, client *api.Client, scope api.AliasS
 func aliasTaken(scope api.AliasScope, name string, id api.ID, cause error) error {
 	return &failure{
 		code: exitFailed, text: "alias " + name + " is already that of " + string(scope.Kind) + " " + id.String(),
-		hint: "choose another name, or take it away: mero alias set --force", cause: cause,
+		hint: "choose another name, or free that one: mero alias remove " + name + " --kind " + string(scope.Kind), cause: cause,
 	}
 }
 

@@ -106,7 +106,7 @@ func appMethods() *verb {
 func appRemove() *verb {
 	return &verb{
 		name: "remove", args: "APP…", min: 1, max: -1, summary: "remove applications from the node",
-		long:    "Contexts keep working only with their application, so one that a context uses is not\nremoved; delete the context first.",
+		long:    "Contexts keep working only with their application, so one that a context uses is not\nremoved; delete the context first. Its aliases on this node go with it.",
 		example: "mero app remove kv --yes",
 		flags:   []cli.Flag{yesFlag()},
 		run: func(ctx context.Context, e *env) error {

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mero/node/api"
+	"mero/node/apps"
 	"mero/node/ident"
 )
 
@@ -55,31 +57,48 @@ func runAppInstall(ctx context.Context, e *env) error {
 			return usagef("--name: %v", err)
 		}
 	}
-	id, err := e.install(ctx, e.arg(0), name, hash)
+	id, client, err := e.install(ctx, e.arg(0), name, hash)
 	if err != nil {
 		return err
 	}
-	return e.object(installed{id}, func(w io.Writer) { line(w, "%s", e.id(id)) })
+	if name != "" {
+		err = e.setAlias(ctx, client, api.AliasScope{Kind: api.AliasApplication}, name, api.ID(id))
+	}
+	// It is installed, whatever became of its name.
+	return errors.Join(err, e.object(installed{id}, func(w io.Writer) { line(w, "%s", e.id(id)) }))
 }
 
-func (e *env) install(ctx context.Context, source, name string, hash *api.Hash) (id ident.AppID, err error) {
+// install installs what can have the name, which may be empty.
+func (e *env) install(ctx context.Context, source, name string, hash *api.Hash) (id ident.AppID, client *api.Client, err error) {
 	remote := strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
 	var code *appCode
 	if !remote { // what is wrong here is said before a node is asked
 		if code, err = openCode(source); err != nil {
-			return id, err
+			return id, nil, err
 		}
 		defer code.Close() //nolint:errcheck // read only
 	}
-	client, err := e.client()
-	if err != nil {
-		return id, err
+	if remote && (e.c.IsSet("package") || e.c.IsSet("app-version")) {
+		return id, nil, usagef("--package and --app-version are for a FILE; what the node fetches has none")
 	}
-	scope := api.AliasScope{Kind: api.AliasApplication}
-	if remote {
-		if e.c.IsSet("package") || e.c.IsSet("app-version") {
-			return id, usagef("--package and --app-version are for a FILE; what the node fetches has none")
+	if client, err = e.client(); err != nil {
+		return id, nil, err
+	}
+	if name != "" {
+		// Before the upload: a taken name must not leave an application behind.
+		err := e.appAliasFree(ctx, client, name, func(a api.Application) bool {
+			if remote {
+				return a.Source == source
+			}
+			return a.Size == uint64(code.size) &&
+				a.Package == cmp.Or(e.c.String("package"), apps.UnknownPackage) &&
+				a.Version == cmp.Or(e.c.String("app-version"), apps.UnknownVersion)
+		})
+		if err != nil {
+			return id, nil, err
 		}
+	}
+	if remote {
 		id, err = client.InstallURL(ctx, api.InstallURLRequest{URL: source, Hash: hash, Metadata: api.Bytes(e.c.String("metadata"))})
 	} else {
 		// Uploaded from here, so that it works for a node elsewhere too.
@@ -88,10 +107,22 @@ func (e *env) install(ctx context.Context, source, name string, hash *api.Hash) 
 			Hash: hash, Metadata: []byte(e.c.String("metadata")), Size: code.size,
 		})
 	}
-	if err == nil && name != "" {
-		err = e.setAlias(ctx, client, scope, name, api.ID(id))
+	return id, client, err
+}
+
+// appAliasFree is aliasFree, but lets a name pass that the application has which
+// is about to be installed: to do it again is no error. Only the node can tell
+// for certain, when it has the code; same says what cannot be.
+func (e *env) appAliasFree(ctx context.Context, client *api.Client, name string, same func(api.Application) bool) error {
+	scope := api.AliasScope{Kind: api.AliasApplication}
+	id, taken, err := client.LookupAlias(ctx, scope, name)
+	if err != nil || !taken {
+		return err
 	}
-	return id, err
+	if app, err := client.Application(ctx, ident.AppID(id)); err == nil && same(app) {
+		return nil
+	}
+	return aliasTaken(scope, name, id, nil)
 }
 
 // appCode is the code of an application on this machine.

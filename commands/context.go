@@ -105,7 +105,7 @@ func contextGet() *verb {
 func contextDelete() *verb {
 	return &verb{
 		name: "delete", args: "CONTEXT…", min: 1, max: -1, summary: "delete contexts from this node, here only",
-		long:    "Other members keep theirs. What only this node has is gone.",
+		long:    "Other members keep theirs. What only this node has is gone, its aliases here too.",
 		example: "mero context delete notes --yes",
 		flags:   []cli.Flag{yesFlag()},
 		run: func(ctx context.Context, e *env) error {

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 
@@ -76,14 +77,13 @@ func runContextCreate(ctx context.Context, e *env) error {
 		return err
 	}
 	if name != "" {
-		if err := e.setAlias(ctx, client, scope, name, api.ID(made.ContextID)); err != nil {
-			return err
-		}
+		err = e.setAlias(ctx, client, scope, name, api.ID(made.ContextID))
 	}
 	doc := createdDoc{made.ContextID, made.MemberPublicKey}
-	return e.object(doc, func(w io.Writer) {
+	// It is there, whatever became of its name.
+	return errors.Join(err, e.object(doc, func(w io.Writer) {
 		pairs(w, "context", e.id(doc.ContextID), "member", e.id(doc.MemberPublicKey))
-	})
+	}))
 }
 
 // checkJSON says where a flag's value is not JSON.

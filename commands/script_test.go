@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ const patience = 60 * time.Second
 // process of its own, with nodes in the background. Ports are always free ones.
 func TestScripts(t *testing.T) {
 	cache := t.TempDir() // of compiled applications, for all scripts
-	failing := apptest.Errors(t)
+	failing, other := apptest.Errors(t), bytes.Replace(apptest.Minimal(), []byte("init"), []byte("open"), 1)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
@@ -48,8 +49,11 @@ func TestScripts(t *testing.T) {
 				"MERO_SERVER_LISTEN=127.0.0.1:0",
 				"MERO_NETWORK_LISTEN=/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1",
 			)
-			if err := os.WriteFile(filepath.Join(env.WorkDir, "errors.wasm"), failing, 0o600); err != nil {
-				return err
+			// a and b are of one size.
+			for name, code := range map[string][]byte{"errors": failing, "a": apptest.Minimal(), "b": other} {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name+".wasm"), code, 0o600); err != nil {
+					return err
+				}
 			}
 			return shareCache(env.WorkDir, cache)
 		},

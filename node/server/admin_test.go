@@ -256,6 +256,36 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// A name goes with what it stands for, and no other does.
+func TestDeletionDropsAliases(t *testing.T) {
+	n := newNode(t, options{})
+	c, d := n.create("kv"), n.create("kv")
+	app := data[api.Context](t, n.do(request{method: "GET", path: "/admin-api/contexts/" + c.ContextID.String(), token: n.admin})).ApplicationID
+	name := func(kind, alias, id string) {
+		t.Helper()
+		n.want(200, `{"data":null}`, request{method: "POST", path: "/admin-api/alias/create/" + kind, body: `{"name":"` + alias + `","value":"` + id + `"}`})
+	}
+	left := func(kind, want string) {
+		t.Helper()
+		n.want(200, `{"data":`+want+`}`, request{method: "GET", path: "/admin-api/alias/list/" + kind})
+	}
+	name("context", "notes", c.ContextID.String())
+	name("context", "again", c.ContextID.String())
+	name("context", "other", d.ContextID.String())
+	name("application", "notes", c.ContextID.String()) // of another kind
+	name("application", "kv", app.String())
+	remove := request{method: "DELETE", path: "/admin-api/applications/" + app.String()}
+	n.want(500, "*", remove) // in use
+	left("application", `{"kv":"`+app.String()+`","notes":"`+c.ContextID.String()+`"}`)
+	n.want(200, `{"data":{"isDeleted":true}}`, request{method: "DELETE", path: "/admin-api/contexts/" + c.ContextID.String()})
+	left("context", `{"other":"`+d.ContextID.String()+`"}`)
+	n.want(200, `{"data":{"isDeleted":true}}`, request{method: "DELETE", path: "/admin-api/contexts/" + d.ContextID.String()})
+	n.want(200, "*", remove)
+	left("context", `{}`)
+	left("application", `{"notes":"`+c.ContextID.String()+`"}`)
+	name("application", "kv", someID)
+}
+
 // A token ends with the one that asked for it, whatever lifetime it asked for.
 func TestTokenEndsWithItsMaker(t *testing.T) {
 	n := newNode(t, options{})

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"mero/node/api"
@@ -88,6 +90,38 @@ func (x *exchange) deleteAlias(kind api.AliasKind) error {
 		return err
 	}
 	return x.void()
+}
+
+// maxDropped bounds the names that one deletion takes away: each is a write to
+// the disk (R24). Nobody gives an id a fraction of it.
+const maxDropped = 1000
+
+// dropAliases forgets the names, on this node, of what was deleted: a name that
+// stands for nothing would keep its word from whatever comes next. That is over
+// is said all the same when it fails; what is left can be deleted as an alias,
+// and is when the deletion is asked for again. It goes on when the client has
+// gone.
+func (x *exchange) dropAliases(kind store.AliasKind, id [32]byte) {
+	ctx, db := context.WithoutCancel(x.r.Context()), x.server.deps.Store
+	list, err := db.Aliases(kind, ident.ContextID{})
+	dropped := 0
+	for _, a := range list {
+		if a.Target != id {
+			continue
+		}
+		if dropped == maxDropped {
+			err = fmt.Errorf("more than %d aliases name it", maxDropped)
+			break
+		}
+		if gone := db.DeleteAlias(ctx, kind, a.Scope, a.Name); gone != nil && !errors.Is(gone, store.ErrNotFound) {
+			err = gone
+			break
+		}
+		dropped++
+	}
+	if err != nil {
+		x.server.deps.Log.Warn().Err(err).Str("route", x.pattern()).Msg("aliases of what was deleted are left")
+	}
 }
 
 // listAliases answers a map from name to id.

@@ -142,13 +142,18 @@ func application(app store.App) api.Application {
 	}
 }
 
-// removeApplication is DELETE /applications/:id; it is idempotent.
+// removeApplication is DELETE /applications/:id; it is idempotent. The names that
+// this node has for the application go with it.
 func (x *exchange) removeApplication() error {
 	id, err := x.appID()
 	if err != nil {
 		return err
 	}
-	if _, err := x.server.deps.Apps.Remove(x.r.Context(), id); err != nil {
+	removed, err := x.server.deps.Apps.Remove(x.r.Context(), id)
+	if removed || err == nil { // with removed, an error is about its code alone
+		x.dropAliases(store.AliasApplication, id)
+	}
+	if err != nil {
 		return err
 	}
 	return x.data(api.InstalledResponse{ApplicationID: id})

@@ -8,6 +8,7 @@ import (
 	"mero/node/api"
 	"mero/node/ident"
 	"mero/node/replica"
+	"mero/node/store"
 )
 
 // contexts is GET /contexts.
@@ -134,7 +135,9 @@ func (x *exchange) storage() error {
 	return x.data(api.StorageResponse{SizeInBytes: info.StateBytes})
 }
 
-// deleteContext is DELETE /contexts/:id, on this node only.
+// deleteContext is DELETE /contexts/:id, on this node only. The names that this
+// node has for the context go with it; those of identities in it are the store's
+// to sweep.
 func (x *exchange) deleteContext() error {
 	id, err := x.contextID()
 	if err != nil {
@@ -144,6 +147,7 @@ func (x *exchange) deleteContext() error {
 	if err != nil {
 		return err
 	}
+	x.dropAliases(store.AliasContext, id)
 	return x.data(api.DeletedContext{IsDeleted: deleted})
 }
 
