@@ -12,7 +12,7 @@ import (
 type Config struct {
 	CallTimeout time.Duration `koanf:"call_timeout" comment:"How long one call of an application may take before it is stopped. The largest step seen in 60 real applications took 7 s."`
 	MemoryPool  uint64        `koanf:"memory_pool" comment:"Bytes of linear memory kept ready between calls. A call that finds memory here starts in 0.03 ms instead of 0.6 ms; real applications need 1 to 4 MiB each."`
-	MemoryLimit uint64        `koanf:"memory_limit" comment:"Bytes of linear memory that all running calls may have together; one call has 64 MiB at most. A call that finds none left fails and can be repeated."`
+	MemoryLimit uint64        `koanf:"memory_limit" comment:"Bytes that all running calls may have together: their linear memory, 64 MiB each at most, and what the node holds for them (written and old values, registers, output). A call that finds none left fails and can be repeated. The default lets one call reach the limits of its state, or some hundred usual ones run side by side."`
 }
 
 // DefaultConfig is what a node runs with.

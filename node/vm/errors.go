@@ -19,8 +19,8 @@ var (
 var (
 	// ErrClosed: the engine or module was closed.
 	ErrClosed = errors.New("closed")
-	// ErrNoMemory is the cause of a KindHost error when guests together hold
-	// all the memory that `runtime.memory_limit` allows: a local shortage, not
+	// ErrNoMemory is the cause of a KindHost error when guests together hold,
+	// or have the host hold, all the memory that `runtime.memory_limit` allows: a local shortage, not
 	// a fault of the guest.
 	ErrNoMemory = errors.New("no memory left for guests (runtime.memory_limit)")
 	// ErrBlobNotFound is returned by Blobs.Open for a blob that is not here;

@@ -24,6 +24,9 @@ type guest struct {
 	// error then is our fault.
 	inHost bool
 
+	// account has what of the fields below is kept until the call ends.
+	account account
+
 	registers    []register
 	registerSize int
 
@@ -53,16 +56,14 @@ type register struct {
 	data []byte
 }
 
-func newGuest(c Call) *guest {
+func newGuest(c Call, p *pool) *guest {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-	return &guest{
-		Call:    c,
-		state:   newOverlay(c.State),
-		private: newOverlay(c.Private),
-		logs:    logs{dropping: c.Mode == ModeApply},
-	}
+	g := &guest{Call: c, account: account{pool: p}}
+	g.state, g.private = newOverlay(c.State, &g.account), newOverlay(c.Private, &g.account)
+	g.logs = logs{account: &g.account, dropping: c.Mode == ModeApply}
+	return g
 }
 
 // guestKey is where host functions find their guest in a context.
@@ -201,6 +202,9 @@ func (g *guest) setRegister(id uint64, data []byte) {
 	if len(data) > maxRegisterSize || size > maxRegistersCapacity || at < 0 && len(g.registers) >= maxRegisters {
 		stop(trap(msgMemory))
 	}
+	// A value of the overlay counts twice while a register has it too: it may be
+	// the register alone that holds it a moment later.
+	g.account.add(size - g.registerSize)
 	g.registerSize = size
 	if at < 0 {
 		g.registers = append(g.registers, register{id, data})

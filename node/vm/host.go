@@ -115,7 +115,9 @@ func valueReturn(_ context.Context, g *guest) {
 	if w[2] > maxReturnSize {
 		stop(limit("return value size overflow"))
 	}
-	value := append([]byte{}, g.view(w[1], w[2])...)
+	view := g.view(w[1], w[2])
+	g.account.add(len(view) - len(g.value))
+	value := append([]byte{}, view...)
 	g.returned, g.returnErr, g.value = true, w[0] == 1, value
 }
 
@@ -128,6 +130,7 @@ func commit(_ context.Context, g *guest) {
 	if len(artifact) > maxArtifactSize {
 		stop(limit("artifact size overflow"))
 	}
+	g.account.add(len(artifact))
 	g.committed, g.root, g.artifact = true, root, append([]byte{}, artifact...)
 }
 

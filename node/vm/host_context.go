@@ -57,6 +57,7 @@ func (g *guest) queue(op ContextOp) {
 	if len(g.ops) >= maxContextOps {
 		stop(limit("context operations overflow"))
 	}
+	g.account.add(len(op.Protocol) + len(op.Params) + len(op.Alias) + recordOverhead)
 	g.ops = append(g.ops, op)
 }
 

@@ -26,12 +26,17 @@ func eventFuncs() []hostFunc {
 			if len(handler) > maxHandlerNameSize {
 				stop(limit("event handler size overflow"))
 			}
+			g.account.add(len(handler))
 			event.Handler = text(handler)
 			g.events = append(g.events, event)
 		}},
 		{name: "xcall", pointer: "I:", outside: true, call: xcall},
 	}
 }
+
+// recordOverhead is about what an event, an xcall or a context operation costs
+// beside its bytes.
+const recordOverhead = 192
 
 func lossy(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
@@ -47,6 +52,7 @@ func (g *guest) event() Event {
 		stop(limit("events overflow"))
 	}
 	kind, data := g.view(w[0], w[1]), g.view(w[2], w[3])
+	g.account.add(len(kind) + len(data) + recordOverhead)
 	return Event{Kind: text(kind), Data: append([]byte{}, data...)}
 }
 
@@ -62,6 +68,7 @@ func xcall(_ context.Context, g *guest) {
 	case w[1] != 32:
 		stop(trap(msgMemory))
 	}
+	g.account.add(int(w[3]+w[5]) + recordOverhead)
 	x := XCall{Function: text(g.view(w[2], w[3])), Params: append([]byte{}, g.view(w[4], w[5])...)}
 	copy(x.Context[:], g.view(w[0], 32))
 	g.xcalls = append(g.xcalls, x)

@@ -46,7 +46,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}),
 		poolLive: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mero_vm_pool_live_bytes",
-			Help: "Guest memory in use by running calls.",
+			Help: "Memory in use by running calls: their own, and what the host holds for them.",
 		}),
 		poolHits:   requests.WithLabelValues("hit"),
 		poolMisses: requests.WithLabelValues("miss"),

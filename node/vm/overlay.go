@@ -28,6 +28,7 @@ func (e *entry) current() ([]byte, bool) {
 // records several times in one call.
 type overlay struct {
 	state   State
+	account *account
 	entries map[string]*entry
 	// cached counts entries that were only read, and their bytes.
 	cached, cachedBytes  int
@@ -35,8 +36,12 @@ type overlay struct {
 	writeBytes, oldBytes int
 }
 
-func newOverlay(state State) overlay {
-	return overlay{state: state, entries: make(map[string]*entry)}
+// entryOverhead is about what an entry costs beside its bytes: itself, its place
+// in the map and its Write in the outcome.
+const entryOverhead = 256
+
+func newOverlay(state State, a *account) overlay {
+	return overlay{state: state, account: a, entries: make(map[string]*entry)}
 }
 
 // find gives the entry of key, asking the State below if it is not known. An
@@ -57,6 +62,7 @@ func (o *overlay) find(key []byte) (e *entry, kept bool, err error) {
 	if size := len(key) + len(e.below); o.cached < maxReadCacheEntries && o.cachedBytes+size <= maxReadCacheBytes {
 		o.cached++
 		o.cachedBytes += size
+		o.account.add(size + entryOverhead)
 		o.entries[string(key)] = e
 		return e, true, nil
 	}
@@ -85,11 +91,13 @@ func (o *overlay) set(key, value []byte, has bool) (old []byte, had bool) {
 		return old, had
 	}
 	if !kept {
+		o.account.add(len(key) + len(e.below) + entryOverhead)
 		o.entries[string(key)] = e
 	}
 	if !e.written {
 		o.keepOld(len(e.below))
 	}
+	o.account.add(len(value) - len(e.value))
 	e.written, e.has, e.value = true, has, nil
 	if has {
 		e.value = append(make([]byte, 0, len(value)), value...)
@@ -131,7 +139,8 @@ func (o *overlay) changes() []Write {
 
 // logs keeps the log lines of a call.
 type logs struct {
-	lines []string
+	account *account
+	lines   []string
 	// dropping: what is over the limits is left out instead of ending the call.
 	dropping bool
 }
@@ -144,7 +153,9 @@ func (l *logs) add(line []byte, text func([]byte) string) {
 	case len(line) > maxLogSize:
 		l.over("log size overflow")
 	default:
-		l.lines = append(l.lines, text(line))
+		kept := text(line)
+		l.account.add(len(kept) + stringOverhead)
+		l.lines = append(l.lines, kept)
 	}
 }
 
@@ -154,12 +165,18 @@ func (l *logs) over(message string) {
 	}
 }
 
+// stringOverhead is what a string costs beside its bytes.
+const stringOverhead = 16
+
 // addOutput appends what the guest printed through WASI. That is not a function
-// of the application interface, so its limits cut and drop, never trap.
+// of the application interface, so its limits cut and drop, never trap; it is called
+// when the guest has ended, too.
 func (l *logs) addOutput(line string) {
 	for len(l.lines) < maxLogs && line != "" {
 		part := line[:min(len(line), maxLogSize)]
-		l.lines = append(l.lines, strings.ToValidUTF8(part, "\uFFFD"))
+		kept := strings.ToValidUTF8(part, "\uFFFD")
+		l.account.note(len(kept) + stringOverhead)
+		l.lines = append(l.lines, kept)
 		line = line[len(part):]
 	}
 }

@@ -42,7 +42,8 @@ func (m *Module) run(ctx context.Context, c Call) (*Outcome, error) {
 	}
 	defer m.running.Done()
 
-	g := newGuest(c)
+	g := newGuest(c, m.engine.pool)
+	defer g.account.release()
 	defer g.closeBlobs()
 	if g.Timeout <= 0 {
 		g.Timeout = m.engine.cfg.CallTimeout

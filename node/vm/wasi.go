@@ -71,7 +71,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	for {
 		line, after, ended := bytes.Cut(p, []byte{'\n'})
 		// A line longer than a log line is logged in parts.
-		w.rest = append(w.rest, line...)
+		w.keep(line)
 		if !ended {
 			break
 		}
@@ -81,7 +81,16 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	if len(w.rest) >= maxLogSize {
 		w.flush()
 	}
+	w.logs.account.add(0) // the lines were noted only
 	return size, nil
+}
+
+// keep appends to the line that has not ended.
+func (w *lineWriter) keep(part []byte) {
+	if grown := len(w.rest) + len(part) - cap(w.rest); grown > 0 {
+		w.logs.account.add(grown)
+	}
+	w.rest = append(w.rest, part...)
 }
 
 func (w *lineWriter) flush() {
@@ -94,7 +103,9 @@ type stderrWriter struct{ *stdio }
 
 // Write implements io.Writer.
 func (w stderrWriter) Write(p []byte) (int, error) {
-	w.stderr.Write(p)
+	before := w.stderr.Cap()
+	w.stderr.Write(p[max(0, len(p)-2*maxStderr):])
+	w.guest.account.add(w.stderr.Cap() - before)
 	if w.stderr.Len() > 2*maxStderr {
 		w.stderr.Next(w.stderr.Len() - maxStderr)
 	}
