@@ -149,7 +149,6 @@ func (m *moduleInfo) readMemories(r *reader) {
 			r.fail("needs %d pages of memory (limit %d)", low, MaxMemoryPages)
 		}
 		m.memories++
-		m.memorySize = uint64(low) * pageSize
 	}
 }
 
@@ -279,8 +278,7 @@ func (m *moduleInfo) readElement(r *reader) {
 	}
 }
 
-// readData gives the section anew, with segments merged.
-func (m *moduleInfo) readData(r *reader) []byte {
+func (m *moduleInfo) readData(r *reader) {
 	for range r.count(2) {
 		switch form := r.u32(); form {
 		case 0, 2:
@@ -297,9 +295,8 @@ func (m *moduleInfo) readData(r *reader) []byte {
 		}
 		r.take(r.u32())
 		if r.err != nil {
-			return nil
+			return
 		}
 		m.data++
 	}
-	return m.mergeData(r.data)
 }
