@@ -93,6 +93,7 @@ type moduleInfo struct {
 
 	tables     []byte // reference type of each table
 	memories   int
+	memorySize uint64 // bytes that the module's own memory begins with
 	globals    int
 	elements   int
 	data       int
@@ -104,7 +105,8 @@ type moduleInfo struct {
 
 	// clean is the module as wazero gets it: the sections that were checked,
 	// without custom sections (but a well-formed name section, for traces),
-	// and with a maximum on every table.
+	// with a maximum on every table, and with data segments merged. The disk
+	// cache goes by its hash.
 	clean []byte
 }
 
@@ -177,7 +179,8 @@ func (m *moduleInfo) section(id byte, content []byte) error {
 		secType: m.readTypes, secImport: m.readImports, secFunction: m.readFunctions,
 		secTable: func(r *reader) { content = m.readTables(r) }, secMemory: m.readMemories,
 		secGlobal: m.readGlobals, secExport: m.readExports, secStart: m.readStart,
-		secElement: m.readElements, secCode: m.readCode, secData: m.readData,
+		secElement: m.readElements, secCode: m.readCode,
+		secData:      func(r *reader) { content = m.readData(r) },
 		secDataCount: func(r *reader) { m.dataCount = int(r.u32()) },
 	}[id](r)
 	if r.err == nil && r.left() > 0 {

@@ -149,6 +149,7 @@ func (m *moduleInfo) readMemories(r *reader) {
 			r.fail("needs %d pages of memory (limit %d)", low, MaxMemoryPages)
 		}
 		m.memories++
+		m.memorySize = uint64(low) * pageSize
 	}
 }
 
@@ -278,7 +279,8 @@ func (m *moduleInfo) readElement(r *reader) {
 	}
 }
 
-func (m *moduleInfo) readData(r *reader) {
+// readData gives the section anew, with segments merged.
+func (m *moduleInfo) readData(r *reader) []byte {
 	for range r.count(2) {
 		switch form := r.u32(); form {
 		case 0, 2:
@@ -295,8 +297,9 @@ func (m *moduleInfo) readData(r *reader) {
 		}
 		r.take(r.u32())
 		if r.err != nil {
-			return
+			return nil
 		}
 		m.data++
 	}
+	return m.mergeData(r.data)
 }
