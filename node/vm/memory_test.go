@@ -87,7 +87,7 @@ func hogs() *program {
 	write, read := p.imp("storage_write", "III:i"), p.imp("storage_read", "II:i")
 	ret, commit := p.imp("value_return", "I:"), p.imp("commit", "II:")
 	private, log := p.imp("private_storage_write", "II:i"), p.imp("log_utf8", "I:")
-	print := p.impFrom("wasi_snapshot_preview1", "fd_write", "iiii:i")
+	write := p.impFrom("wasi_snapshot_preview1", "fd_write", "iiii:i")
 	p.impFrom("wasi_snapshot_preview1", "proc_exit", "i:")
 	grow := drop(join(i32c(250), []byte{0x40, 0})) // 251 pages: a buffer of 16 MiB
 	value, zeroes := p.desc(1<<20, big), p.desc(1<<20, 16<<10)
