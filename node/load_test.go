@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +16,7 @@ import (
 
 	"mero/node"
 	"mero/node/api"
+	"mero/node/auth"
 	"mero/node/ident"
 	"mero/node/sdk/examples"
 	"mero/node/store"
@@ -130,6 +133,51 @@ func TestAcceptedLoss(t *testing.T) {
 	n.stop(t)
 	after := writer(t, home, in.ContextID)
 	if before.Seq < 2 || after.Incarnation == before.Incarnation || after.Seq != 1 {
+		t.Fatalf("the writer was %x at %d, and is %x at %d", before.Incarnation, before.Seq, after.Incarnation, after.Seq)
+	}
+}
+
+// TestAcceptedLossOffline holds the same when a verb on a stopped node accepts
+// the loss, and the node starts without: the log of the store is cut where it
+// lacks the last write.
+func TestAcceptedLossOffline(t *testing.T) {
+	home := testHome(t)
+	n := start(t, home, config())
+	in := withContext(t, n.client(t))
+	n.stop(t)
+	n = start(t, home, config()) // what comes now is in a log of its own
+	image := t.TempDir()
+	if err := os.CopyFS(image, os.DirFS(home.StoreDir())); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if _, err := call(t.Context(), n.client(t), in, "set", entry{"a", fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.stop(t)
+	before := writer(t, home, in.ContextID)
+	if err := os.RemoveAll(home.StoreDir()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(home.StoreDir(), os.DirFS(image)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, home, config()); !errors.As(err, new(*store.DamagedError)) {
+		t.Fatalf("a start without the last writes: got %v, want a DamagedError", err)
+	}
+
+	cfg := config()
+	cfg.Storage.AcceptLoss = true
+	if err := node.WithIssuer(t.Context(), home, cfg, func(*auth.Issuer) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	n = start(t, home, config())
+	if _, err := call(t.Context(), n.client(t), in, "set", entry{"a", "later"}); err != nil {
+		t.Fatal(err)
+	}
+	n.stop(t)
+	if after := writer(t, home, in.ContextID); after.Incarnation == before.Incarnation || after.Seq != 1 {
 		t.Fatalf("the writer was %x at %d, and is %x at %d", before.Incarnation, before.Seq, after.Incarnation, after.Seq)
 	}
 }

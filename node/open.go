@@ -17,6 +17,7 @@ import (
 	"mero/node/auth"
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/ident"
 	"mero/node/replica"
 	"mero/node/server"
 	"mero/node/store"
@@ -73,9 +74,11 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 		return nil, err
 	}
 
-	if err := n.openStore(ctx, store.Deps{Log: logs.For("store"), Metrics: metrics, FreeBytes: freeBytes}); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+	n.store, err = openStore(ctx, home, cfg.Storage, store.Deps{Log: logs.For("store"), Metrics: metrics, FreeBytes: freeBytes})
+	if err != nil {
+		return nil, err
 	}
+	n.closes("store", n.store.Close)
 
 	blobs, err := blobkit.Open(home.BlobsDir(), blobkit.Deps{Log: logs.For("blobs"), Metrics: metrics, FreeBytes: freeBytes}, cfg.Blobs)
 	if err != nil {
@@ -153,28 +156,40 @@ func (h Home) loadKeys() (netkit.Key, auth.Secret, error) {
 	return key, secret, nil
 }
 
-func (n *Node) openStore(ctx context.Context, deps store.Deps) (err error) {
-	n.store, err = store.Open(n.home.StoreDir(), n.cfg.Storage, deps)
+// openStore opens the store of a home, whoever asks, and draws the conclusions
+// of a loss that it was told to accept, now or when it was opened before: the
+// loss stays on record until all writers are renewed.
+func openStore(ctx context.Context, home Home, cfg store.Config, deps store.Deps) (*store.Store, error) {
+	db, err := store.Open(home.StoreDir(), cfg, deps)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("store: %w", err)
 	}
-	n.closes("store", n.store.Close)
-	if n.cfg.Storage.AcceptLoss || n.store.Lost() > 0 {
-		return renewWriters(ctx, n.store)
+	if cfg.AcceptLoss || db.Lost() > 0 {
+		err = renewWriters(ctx, db)
+		if err == nil {
+			err = db.SettleLoss(ctx)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("store: %w", err), db.Close())
+		}
 	}
-	return nil
+	return db, nil
 }
 
 // renewWriters gives every member key a new incarnation: others may know deltas
 // of the old ones that this store has lost, so their numbers must not be used
-// again (R3).
+// again (R3). That a key was bound and wrote may be lost, too.
 func renewWriters(ctx context.Context, db *store.Store) error {
 	contexts, err := db.Contexts()
 	if err != nil {
 		return fmt.Errorf("list contexts: %w", err)
 	}
+	ids := []ident.ContextID{{}} // those that are not bound
 	for _, c := range contexts {
-		identities, err := db.Identities(c.ID)
+		ids = append(ids, c.ID)
+	}
+	for _, id := range ids {
+		identities, err := db.Identities(id)
 		if err != nil {
 			return fmt.Errorf("list identities: %w", err)
 		}
@@ -240,9 +255,9 @@ func withStore(ctx context.Context, home Home, cfg Config, do func(*store.Store)
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	db, err := store.Open(home.StoreDir(), cfg.Storage, store.Deps{Log: zerolog.Nop(), FreeBytes: freeBytes})
+	db, err := openStore(ctx, home, cfg.Storage, store.Deps{Log: zerolog.Nop(), FreeBytes: freeBytes})
 	if err != nil {
-		return fmt.Errorf("store: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return do(db)

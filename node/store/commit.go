@@ -158,6 +158,19 @@ func (s *Store) write(batches []*batch) error {
 }
 
 func (s *Store) transact(batches []*batch) error {
+	last, err := s.commit(batches)
+	if err != nil {
+		return err
+	}
+	if err := s.anchor.set(last); err != nil {
+		return err
+	}
+	s.db.SetDiscardTs(s.reads.advance(last))
+	return nil
+}
+
+// commit makes one transaction and gives its number.
+func (s *Store) commit(batches []*batch) (uint64, error) {
 	last := s.reads.newest()
 	txn := s.db.NewTransactionAt(last, true)
 	defer txn.Discard()
@@ -165,26 +178,22 @@ func (s *Store) transact(batches []*batch) error {
 		NextXCall: s.nextXCall.Load(), NextGeneration: s.nextGeneration.Load(),
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := txn.Set(metaKey(countersName), counters); err != nil {
-		return fmt.Errorf("write counters: %w", err)
+		return 0, fmt.Errorf("write counters: %w", err)
 	}
 	for _, b := range batches {
 		for _, w := range b.writes {
 			if err := set(txn, w); err != nil {
-				return fmt.Errorf("write record: %w", err)
+				return 0, fmt.Errorf("write record: %w", err)
 			}
 		}
 	}
 	if err := txn.CommitAt(last+1, nil); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return 0, fmt.Errorf("commit: %w", err)
 	}
-	if err := s.anchor.set(last + 1); err != nil {
-		return err
-	}
-	s.db.SetDiscardTs(s.reads.advance(last + 1))
-	return nil
+	return last + 1, nil
 }
 
 func set(txn *badger.Txn, w write) error {

@@ -179,6 +179,8 @@ func TestAcceptLoss(t *testing.T) {
 	if !errors.As(err, &damaged) || damaged.Lost == 0 || damaged.File != log {
 		t.Fatalf("got %v, want loss in %s", err, log)
 	}
+	anchor, err := os.ReadFile(dir + ".anchor")
+	must(t, err)
 	cfg := noSync()
 	cfg.AcceptLoss = true
 	s := open(t, dir, cfg)
@@ -193,6 +195,25 @@ func TestAcceptLoss(t *testing.T) {
 		t.Errorf("step %d, was %d, lost %d of two contexts", rec.Step, want, damaged.Lost)
 	}
 	must(t, s.Commit(t.Context(), &store.Step{Context: &rec}))
+	must(t, s.Close())
+	// Whoever opened it may have ended before the writers were renewed, or before
+	// the anchor was lowered.
+	s = open(t, dir, noSync())
+	if s.Lost() != damaged.Lost {
+		t.Errorf("the next start says that %d are lost, want %d", s.Lost(), damaged.Lost)
+	}
+	must(t, s.Close())
+	must(t, os.WriteFile(dir+".anchor", anchor, 0o600))
+	s = open(t, dir, cfg)
+	if s.Lost() == 0 {
+		t.Error("the loss is forgotten")
+	}
+	for range 2 {
+		must(t, s.SettleLoss(t.Context()))
+	}
+	if s.Lost() != 0 {
+		t.Error("the loss is reported although it is settled")
+	}
 	must(t, s.Close())
 	s = open(t, dir, noSync())
 	if s.Lost() != 0 {

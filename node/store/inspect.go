@@ -41,6 +41,8 @@ type inspection struct {
 	cut map[string]int64
 	// aside are logs that follow a gap, and drop files without content.
 	aside, drop []string
+	// beyond is the newest transaction of those logs.
+	beyond uint64
 	// unread are tables that Run still has to verify.
 	unread []string
 }
@@ -65,13 +67,14 @@ func inspect(dir string, anchored uint64, verify int64, accept bool) (*inspectio
 	if err != nil {
 		return nil, err
 	}
-	if in.last >= anchored {
+	newest := max(anchored, in.beyond)
+	if in.last >= newest {
 		return in, nil
 	}
 	if !accept {
-		return nil, &DamagedError{File: suspect, Reason: "ends too early", Lost: anchored - in.last}
+		return nil, &DamagedError{File: suspect, Reason: "ends too early", Lost: newest - in.last}
 	}
-	in.lost = anchored - in.last
+	in.lost = newest - in.last
 	return in, nil
 }
 
@@ -191,6 +194,7 @@ func (in *inspection) readLogs(dir string, names []string, accept bool) (string,
 			// What comes after a gap was written on top of what is lost.
 			gap = true
 			in.aside = append(in.aside, path)
+			in.beyond = max(in.beyond, l.last)
 			continue
 		case missing:
 			return "", &DamagedError{File: suspect, Reason: "ends before the next file begins", Lost: l.first - in.last - 1}

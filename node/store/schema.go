@@ -10,6 +10,7 @@ import (
 const (
 	schemaName   = "schema"
 	countersName = "counters"
+	lossName     = "loss"
 	// schemaVersion is the form that this release writes.
 	schemaVersion = 1
 )

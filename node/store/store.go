@@ -41,8 +41,8 @@ type Store struct {
 	lock    *flock.Flock
 	anchor  *anchor // written by the leader of a batch only
 	metrics *metrics
-	lost    uint64
-	unread  []string // tables that Run has to verify
+	lost    atomic.Uint64 // as Lost says
+	unread  []string      // tables that Run has to verify
 
 	users   gate
 	reads   snapshots
@@ -143,16 +143,16 @@ func (s *Store) start(sch schema, verify int64) error {
 		return &DamagedError{File: s.dir, Reason: fmt.Sprintf("database opened at transaction %d, its files have %d", got, in.last)}
 	}
 	s.db.SetDiscardTs(s.reads.advance(in.last))
-	s.lost, s.unread = in.lost, in.unread
+	s.unread = in.unread
 	s.untidy.Store(true)
-	s.metrics.lost.Set(float64(s.lost))
-	if s.lost > 0 {
-		s.log.Warn().Uint64("transactions", s.lost).Msg("acknowledged writes were lost, and that was accepted")
-	}
-	if s.anchor, err = openAnchor(s.anchorPath(), in.last); err != nil {
+	if err := s.readCounters(); err != nil {
 		return err
 	}
-	if err := s.readCounters(); err != nil {
+	// Before the anchor forgets what was lost.
+	if err := s.recordLoss(in); err != nil {
+		return err
+	}
+	if s.anchor, err = openAnchor(s.anchorPath(), s.reads.newest()); err != nil {
 		return err
 	}
 	return s.migrate(sch, in.fresh)
@@ -196,11 +196,6 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close the store %s: %d views or writes are still open", filepath.Base(s.dir), s.users.count())
 	}
 }
-
-// Lost is how many acknowledged transactions Open found missing and was told to
-// accept (Config.AcceptLoss). When it is not zero every writer of this node needs
-// a new incarnation, since others may know deltas that this store forgot (R3).
-func (s *Store) Lost() uint64 { return s.lost }
 
 // Writable is nil, or why writes are refused: ErrDiskFull, ErrFailed, ErrClosed or
 // a *DamagedError that Run found.
