@@ -87,7 +87,7 @@ func hogs() *program {
 	write, read := p.imp("storage_write", "III:i"), p.imp("storage_read", "II:i")
 	ret, commit := p.imp("value_return", "I:"), p.imp("commit", "II:")
 	private, log := p.imp("private_storage_write", "II:i"), p.imp("log_utf8", "I:")
-	write := p.impFrom("wasi_snapshot_preview1", "fd_write", "iiii:i")
+	output := p.impFrom("wasi_snapshot_preview1", "fd_write", "iiii:i")
 	p.impFrom("wasi_snapshot_preview1", "proc_exit", "i:")
 	grow := drop(join(i32c(250), []byte{0x40, 0})) // 251 pages: a buffer of 16 MiB
 	value, zeroes := p.desc(1<<20, big), p.desc(1<<20, 16<<10)
@@ -114,8 +114,8 @@ func hogs() *program {
 	vector := p.put(make([]byte, 8))
 	p.fn("prints", drop(join(i32c(600), []byte{0x40, 0})), // 601 pages: a buffer of 64 MiB
 		store32(vector+4, i32c(36<<20)),
-		drop(join(i32c(1), i32c(int32(vector)), i32c(1), i32c(16), []byte{0x10}, leb(uint64(print)))),
-		drop(join(i32c(2), i32c(int32(vector)), i32c(1), i32c(16), []byte{0x10}, leb(uint64(print)))))
+		drop(join(i32c(1), i32c(int32(vector)), i32c(1), i32c(16), []byte{0x10}, leb(uint64(output)))),
+		drop(join(i32c(2), i32c(int32(vector)), i32c(1), i32c(16), []byte{0x10}, leb(uint64(output)))))
 	return p
 }
 
