@@ -152,7 +152,7 @@ func TestSharing(t *testing.T) {
 // asked is a context that tells when somebody waits for its end.
 type asked struct {
 	context.Context //nolint:containedctx // it is a context itself
-	by chan<- struct{}
+	by              chan<- struct{}
 }
 
 func (a asked) Done() <-chan struct{} {
