@@ -32,6 +32,10 @@ func (s Secret) GoString() string { return s.String() }
 // ErrNoIdentity says that a home has no such member key.
 var ErrNoIdentity = errors.New("no such identity on this node")
 
+// ErrNotCreator says that a key can not act in a context that is on the node,
+// since another one created it.
+var ErrNotCreator = errors.New("the context on this node was created by another identity")
+
 // ExportIdentity reads a member key of a node that is stopped.
 func ExportIdentity(ctx context.Context, home Home, cfg Config, key ident.PublicKey) (out Secret, err error) {
 	err = withStore(ctx, home, cfg, func(db *store.Store) error {
@@ -46,9 +50,12 @@ func ExportIdentity(ctx context.Context, home Home, cfg Config, key ident.Public
 }
 
 // ImportIdentity gives a member key to a node that is stopped. It is bound to
-// its context when that is on the node, else it waits for the node to join. The
-// node writes with an incarnation of its own (R3). changed is false when it had
-// the key already.
+// its context when that is on the node and the key created it, else it waits for
+// the node to join; ErrNotCreator when it is of another one's context, which
+// happens when a context was deleted and created again from the same seed: no
+// delta makes the key a member there, so replicas would not agree on the root.
+// The node writes with an incarnation of its own (R3). changed is false when it
+// had the key already.
 func ImportIdentity(ctx context.Context, home Home, cfg Config, secret Secret) (changed bool, err error) {
 	err = withStore(ctx, home, cfg, func(db *store.Store) error {
 		_, err := findIdentity(db, secret.Public())
@@ -61,14 +68,41 @@ func ImportIdentity(ctx context.Context, home Home, cfg Config, secret Secret) (
 			return fmt.Errorf("list contexts: %w", err)
 		}
 		for _, c := range contexts {
-			if c.ID == secret.Context {
-				identity.Context = c.ID
+			if c.ID != secret.Context {
+				continue
 			}
+			creator, err := creatorOf(db, c.ID)
+			if err != nil {
+				return err
+			}
+			if creator != secret.Public() {
+				return fmt.Errorf("%w: context %s is of %s; it was created again since %s was exported, or elsewhere from the same seed",
+					ErrNotCreator, c.ID, creator, secret.Public())
+			}
+			identity.Context = c.ID
 		}
 		changed = true
 		return db.PutIdentity(ctx, identity)
 	})
 	return changed, err
+}
+
+// creatorOf is the author of a context's genesis.
+func creatorOf(db *store.Store, id ident.ContextID) (ident.PublicKey, error) {
+	v, err := db.View(id)
+	if err != nil {
+		return ident.PublicKey{}, fmt.Errorf("read context %s: %w", id, err)
+	}
+	defer v.Close()
+	rec, err := v.Delta(v.Context().Genesis)
+	if err != nil {
+		return ident.PublicKey{}, fmt.Errorf("read the genesis of context %s: %w", id, err)
+	}
+	header, _, err := delta.Inspect(rec.Bytes)
+	if err != nil {
+		return ident.PublicKey{}, fmt.Errorf("read the genesis of context %s: %w", id, err)
+	}
+	return header.Author, nil
 }
 
 func findIdentity(db *store.Store, key ident.PublicKey) (store.Identity, error) {
