@@ -12,15 +12,6 @@ import (
 // diskFullErrors are what a write answers on a full disk or an exhausted quota.
 func diskFullErrors() []error { return []error{unix.ENOSPC, unix.EDQUOT} }
 
-// freeBytes is what an ordinary user may still write to the disk of dir.
-func freeBytes(dir string) (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
-	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
-}
-
 // syncDir makes renames and removals in dir durable.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)

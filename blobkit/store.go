@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+
+	"mero/node/disk"
 )
 
 const (
@@ -72,7 +74,7 @@ func Open(dir string, deps Deps, cfg Config) (*Store, error) {
 	}
 	free := deps.FreeBytes
 	if free == nil {
-		free = freeBytes
+		free = disk.Free
 	}
 	s := &Store{
 		dir: dir, cfg: cfg, log: deps.Log, metrics: newMetrics(deps.Metrics),

@@ -61,7 +61,7 @@ func appGet() *verb {
 		name: "get", args: "APP…", min: 1, max: -1, summary: "describe applications",
 		example: "mero app get kv",
 		run: func(ctx context.Context, e *env) error {
-			return e.eachApp(ctx, func(client *api.Client, id ident.AppID) error {
+			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
 				a, err := client.Application(ctx, id)
 				if err != nil {
 					return err
@@ -87,7 +87,7 @@ func appMethods() *verb {
 			type method struct {
 				Method string `json:"method"`
 			}
-			return e.eachApp(ctx, func(client *api.Client, id ident.AppID) error {
+			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
 				names, err := client.Methods(ctx, id)
 				if err != nil {
 					return err
@@ -113,7 +113,7 @@ func appRemove() *verb {
 			if err := e.confirm("remove " + countText(len(e.args), "application")); err != nil {
 				return err
 			}
-			return e.eachApp(ctx, func(client *api.Client, id ident.AppID) error {
+			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
 				if _, err := client.Application(ctx, id); err != nil {
 					return err // the API removes what is not there without a word
 				}
@@ -124,28 +124,6 @@ func appRemove() *verb {
 			})
 		},
 	}
-}
-
-// eachApp runs do for each application that the arguments name, until one fails.
-func (e *env) eachApp(ctx context.Context, do func(*api.Client, ident.AppID) error) error {
-	words, err := e.ids()
-	if err != nil {
-		return err
-	}
-	client, err := e.client()
-	if err != nil {
-		return err
-	}
-	for _, word := range words {
-		id, err := e.appID(ctx, client, word)
-		if err != nil {
-			return err
-		}
-		if err := do(client, id); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func countText(n int, noun string) string {

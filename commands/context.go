@@ -76,7 +76,7 @@ func contextGet() *verb {
 		name: "get", args: "CONTEXT…", min: 1, max: -1, summary: "describe contexts",
 		example: "mero context get notes",
 		run: func(ctx context.Context, e *env) error {
-			return e.eachContext(ctx, func(client *api.Client, id ident.ContextID) error {
+			return each(ctx, e, e.contextID, func(client *api.Client, id ident.ContextID) error {
 				c, err := client.Context(ctx, id)
 				if err != nil {
 					return err
@@ -116,7 +116,7 @@ func contextDelete() *verb {
 			if err := e.confirm("delete " + countText(len(e.args), "context") + " and its state from this node"); err != nil {
 				return err
 			}
-			return e.eachContext(ctx, func(client *api.Client, id ident.ContextID) error {
+			return each(ctx, e, e.contextID, func(client *api.Client, id ident.ContextID) error {
 				was, err := client.DeleteContext(ctx, id)
 				if err != nil {
 					return err
@@ -128,26 +128,4 @@ func contextDelete() *verb {
 			})
 		},
 	}
-}
-
-// eachContext runs do for each context that the arguments name, until one fails.
-func (e *env) eachContext(ctx context.Context, do func(*api.Client, ident.ContextID) error) error {
-	words, err := e.ids()
-	if err != nil {
-		return err
-	}
-	client, err := e.client()
-	if err != nil {
-		return err
-	}
-	for _, word := range words {
-		id, err := e.contextID(ctx, client, word)
-		if err != nil {
-			return err
-		}
-		if err := do(client, id); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -77,3 +77,29 @@ func (e *env) member(ctx context.Context, client *api.Client, in ident.ContextID
 	return ident.PublicKey{}, usagef("this node has %d identities in context %s; choose one with --as:\n  %s",
 		len(owned), in, strings.Join(names, "\n  "))
 }
+
+// each runs do for each thing that the arguments name, found by find, until one
+// fails.
+func each[ID any](
+	ctx context.Context, e *env,
+	find func(context.Context, *api.Client, string) (ID, error), do func(*api.Client, ID) error,
+) error {
+	words, err := e.ids()
+	if err != nil {
+		return err
+	}
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	for _, word := range words {
+		id, err := find(ctx, client, word)
+		if err != nil {
+			return err
+		}
+		if err := do(client, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -115,7 +115,7 @@ func (n *Node) Status() api.Status {
 		Auth: n.cfg.Auth.Mode, StartedAt: n.started.UTC(), UptimeSeconds: int64(time.Since(n.started).Seconds()),
 		Peers:  len(n.network.Peers()),
 		Memory: api.MemoryStatus{HeapBytes: mem.HeapAlloc, SystemBytes: mem.Sys - mem.HeapReleased, Goroutines: runtime.NumGoroutine()},
-		Disk:   n.disk.status(),
+		Disk:   n.disk.status(n.store.FreeBytes),
 	}
 	if err := n.store.Writable(); err != nil {
 		s.ReadOnly = err.Error()

@@ -74,13 +74,13 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 		return nil, err
 	}
 
-	n.store, err = openStore(ctx, home, cfg.Storage, store.Deps{Log: logs.For("store"), Metrics: metrics, FreeBytes: freeBytes})
+	n.store, err = openStore(ctx, home, cfg.Storage, store.Deps{Log: logs.For("store"), Metrics: metrics})
 	if err != nil {
 		return nil, err
 	}
 	n.closes("store", n.store.Close)
 
-	blobs, err := blobkit.Open(home.BlobsDir(), blobkit.Deps{Log: logs.For("blobs"), Metrics: metrics, FreeBytes: freeBytes}, cfg.Blobs)
+	blobs, err := blobkit.Open(home.BlobsDir(), blobkit.Deps{Log: logs.For("blobs"), Metrics: metrics}, cfg.Blobs)
 	if err != nil {
 		return nil, fmt.Errorf("blobs: %w", err)
 	}
@@ -255,7 +255,7 @@ func withStore(ctx context.Context, home Home, cfg Config, do func(*store.Store)
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	db, err := openStore(ctx, home, cfg.Storage, store.Deps{Log: zerolog.Nop(), FreeBytes: freeBytes})
+	db, err := openStore(ctx, home, cfg.Storage, store.Deps{Log: zerolog.Nop()})
 	if err != nil {
 		return err
 	}

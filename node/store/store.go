@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mero/node/auth"
+	"mero/node/disk"
 	"mero/node/ident"
 )
 
@@ -86,7 +87,7 @@ func open(dir string, cfg Config, deps Deps, sch schema, verify int64) (*Store, 
 		limits: limits{batchBytes: maxBatchBytes, batchWrites: maxBatchWrites},
 	}
 	if s.free == nil {
-		s.free = freeBytes
+		s.free = disk.Free
 	}
 	var err error
 	if s.codec, err = newCodec(); err != nil {
@@ -243,6 +244,9 @@ func (s *Store) room(need int) error {
 	}
 	return nil
 }
+
+// FreeBytes is the space on the store's disk that may still be filled, in bytes.
+func (s *Store) FreeBytes() (uint64, error) { return s.free(s.dir) }
 
 // roomToOpen makes sure that opening does not crash: badger maps new files and
 // writes the logs of the last run to tables.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package store
+package disk
 
 import (
 	"fmt"
@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeBytes is the space that an ordinary user may still fill, in bytes.
-func freeBytes(dir string) (uint64, error) {
+// Free is the space on dir's disk that an ordinary user may still fill, in
+// bytes.
+func Free(dir string) (uint64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", dir, err)

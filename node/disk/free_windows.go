@@ -1,4 +1,4 @@
-package node
+package disk
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// freeBytes is the space that this user may still fill, in bytes.
-func freeBytes(dir string) (uint64, error) {
+// Free is the space on dir's disk that this user may still fill, in bytes.
+func Free(dir string) (uint64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", dir, err)
