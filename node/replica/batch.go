@@ -60,8 +60,9 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 		return nil, err
 	}
 	for _, id := range owned {
-		b.identities[id.Public()] = &id
-		b.members = append(b.members, id.Public())
+		key := id.Public() // derived from the seed each time
+		b.identities[key] = &id
+		b.members = append(b.members, key)
 	}
 	b.epochKey, err = view.EpochKey(b.rec.Epoch)
 	if err != nil {

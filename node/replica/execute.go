@@ -133,8 +133,9 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	in := req.input()
 	var who members
 	for _, identity := range owned {
-		who = append(who, identity.Public())
-		if identity.Public() == req.Executor {
+		key := identity.Public() // derived from the seed each time
+		who = append(who, key)
+		if key == req.Executor {
 			in.who = &identity
 		}
 	}
