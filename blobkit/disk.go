@@ -22,13 +22,15 @@ type diskGuard struct {
 	reserve uint64
 	free    func(dir string) (uint64, error)
 
-	mu   sync.Mutex
-	left uint64    // bytes that may be written before the next look
-	at   time.Time // of the last look
+	mu      sync.Mutex
+	left    uint64    // bytes that may be written before the next look
+	at      time.Time // of the last look
+	writing uint64    // bytes that were taken and may not be on the disk yet
 }
 
 // take asks for n bytes of disk, and wraps ErrDiskFull when they would come out
-// of the reserve.
+// of the reserve. wrote must follow once they are written, or never will be:
+// until then a look at the free space does not show them.
 func (g *diskGuard) take(n uint64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -38,14 +40,22 @@ func (g *diskGuard) take(n uint64) error {
 			return fmt.Errorf("measure free space of %s: %w", g.dir, err)
 		}
 		g.at, g.left = now, 0
-		if free < g.reserve || free-g.reserve < n {
+		if kept := g.reserve + g.writing; free < kept || free-kept < n {
 			return fmt.Errorf("%w: %d bytes free on the disk of %s, %d wanted beside the reserve of %d",
 				ErrDiskFull, free, g.dir, n, g.reserve)
 		}
-		g.left = min(free-g.reserve, max(diskBudget, n))
+		g.left = min(free-g.reserve-g.writing, max(diskBudget, n))
 	}
 	g.left -= n
+	g.writing += n
 	return nil
+}
+
+// wrote ends what a take began.
+func (g *diskGuard) wrote(n uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.writing -= n
 }
 
 // diskError maps the operating system's "no space" to ErrDiskFull.

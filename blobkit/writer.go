@@ -219,6 +219,7 @@ func (w *Writer) writeChunk(i int, b []byte) (*os.File, error) {
 	if err := w.s.disk.take(uint64(len(b))); err != nil {
 		return nil, err
 	}
+	defer w.s.disk.wrote(uint64(len(b)))
 	w.mu.Lock()
 	w.held[id] = true
 	w.mu.Unlock()
@@ -348,6 +349,7 @@ func (w *Writer) placeManifest(m *manifest) (Info, error) {
 	if err := w.s.disk.take(uint64(len(b))); err != nil {
 		return Info{}, err
 	}
+	defer w.s.disk.wrote(uint64(len(b)))
 	if w.tmp == "" { // an empty blob has no chunk
 		tmp, err := os.MkdirTemp(filepath.Join(w.s.dir, dirTmp), "")
 		if err != nil {
