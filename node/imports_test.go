@@ -21,10 +21,10 @@ var rows = [][]string{
 	{"node/ident", "node/disk"},
 	{"blobkit", "netkit", "node/vm", "node/auth", "node/sdk", "node/root", "node/artifact"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/sdk/examples"},
-	{"node/dag", "node/members", "node/collections", "node/store", "node/events", "node/api"},
+	{"node/dag", "node/undo", "node/members", "node/collections", "node/store", "node/events", "node/api"},
 	{"node/apps"},
 	{"node/replica"},
-	{"node/syncer"},
+	{"node/syncer", "node/inspect"},
 	{"node/server"},
 	{"node"},
 	{"commands/bench"},
@@ -47,7 +47,7 @@ var owners = map[string]string{
 
 // pure packages decide without doing: no I/O, clock, logger or cancellation.
 var (
-	pure   = []string{"node/dag", "node/delta", "node/root", "node/artifact", "node/members", "node/collections"}
+	pure   = []string{"node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/collections"}
 	impure = []string{"context", "os", "net", "github.com/rs/zerolog"}
 )
 
