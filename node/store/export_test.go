@@ -71,6 +71,7 @@ const (
 	TableState    = tableSpaces + byte(spaceState)
 	TableDelta    = tableSpaces + byte(spaceDelta)
 	TableFate     = tableSpaces + byte(spaceFate)
+	TableUndo     = tableSpaces + byte(spaceUndo)
 	TableContext  = tableContext
 	TableLeftover = tableLeftover
 	TableGone     = tableGone

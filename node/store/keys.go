@@ -38,7 +38,7 @@ const (
 	tableLeftover = 0x19
 	// 1a u32 generation: the queue entries of that generation count. This package.
 	tableGroup = 0x1a
-	// 30..34 context u32 generation form u32 page: paged values, see below.
+	// 30..35 context u32 generation form u32 page: paged values, see below.
 	tableSpaces = 0x30
 )
 
@@ -52,6 +52,7 @@ const (
 	spacePrivate              // private_storage_*, by key
 	spaceDelta                // u64 time and a delta's bytes, by id
 	spaceFate                 // fate and reason, by time and id
+	spaceUndo                 // undo spans (R8), by undoForm
 	spaces                    // how many there are
 )
 
@@ -76,9 +77,10 @@ const (
 )
 
 // pageSize is where values of the space are cut. State is cut as the state root
-// cuts it (R9). Deltas are never overwritten, so fewer pieces are better.
+// cuts it (R9). Deltas and undo spans are never overwritten, so fewer pieces are
+// better.
 func (s space) pageSize() int {
-	if s == spaceDelta {
+	if s == spaceDelta || s == spaceUndo {
 		return 32 << 10
 	}
 	return 4096

@@ -44,6 +44,13 @@ type contextRecord struct {
 	Step        uint64        `cbor:"14,keyasint"`
 	Base        uint32        `cbor:"15,keyasint"`
 	Overlay     uint32        `cbor:"16,keyasint"` // zero: none
+	LastTime    delta.Time    `cbor:"17,keyasint"`
+	LastID      delta.ID      `cbor:"18,keyasint"`
+	Voids       uint64        `cbor:"19,keyasint"`
+	Waiting     uint64        `cbor:"20,keyasint"`
+
+	Creator ident.PublicKey `cbor:"21,keyasint"`
+	Layouts uint16          `cbor:"22,keyasint"`
 }
 
 func newContextRecord(c *Context, g generations) *contextRecord {
@@ -52,6 +59,8 @@ func newContextRecord(c *Context, g generations) *contextRecord {
 		Sum: c.Sum, Root: c.Root, GuestRoot: c.GuestRoot, Epoch: c.Epoch, Deltas: c.Deltas,
 		StateBytes: c.StateBytes, StateQuota: c.StateQuota, Initialised: c.Initialised, Step: c.Step,
 		Base: g.base, Overlay: g.overlay,
+		LastTime: c.Last.Time, LastID: c.Last.ID, Voids: c.Voids, Waiting: c.Waiting,
+		Creator: c.Creator, Layouts: c.Layouts,
 	}
 }
 
@@ -64,6 +73,8 @@ func (r *contextRecord) context(id ident.ContextID) Context {
 		ID: id, App: r.App, Created: fromNanos(r.Created), Genesis: r.Genesis, Heads: r.Heads, Clock: r.Clock,
 		Sum: r.Sum, Root: r.Root, GuestRoot: r.GuestRoot, Epoch: r.Epoch, Deltas: r.Deltas,
 		StateBytes: r.StateBytes, StateQuota: r.StateQuota, Initialised: r.Initialised, Step: r.Step,
+		Last: delta.Place{Time: r.LastTime, ID: r.LastID}, Voids: r.Voids, Waiting: r.Waiting,
+		Creator: r.Creator, Layouts: r.Layouts,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 type Step struct {
 	// Context is the record after the step; its Step is what the View said from
 	// which the step was made, and Commit adds one to it. It may be nil when
-	// Deltas, State, Local and Private are empty.
+	// Deltas, State, Local, Private, Undo and UndoDrop are empty.
 	Context *Context
 	// Create makes the context; ErrExists when it is there.
 	Create bool
@@ -23,6 +23,10 @@ type Step struct {
 	Deltas []DeltaRecord
 	// State, Local and Private are changes of the three states of the context.
 	State, Local, Private []Change
+	// Undo are undo spans that are added, and UndoDrop some that are dropped, whether
+	// they are there or not. One that is in both is replaced.
+	Undo     []Undo
+	UndoDrop []UndoRef
 	// Identities are stored; one that was not bound before leaves that place.
 	Identities []Identity
 	// EpochKeys are added.
@@ -43,7 +47,8 @@ func (st *Step) Empty() bool {
 
 // ofContext reports whether there are parts that belong to one context.
 func (st *Step) ofContext() bool {
-	return len(st.Deltas) > 0 || len(st.State) > 0 || len(st.Local) > 0 || len(st.Private) > 0
+	return len(st.Deltas) > 0 || len(st.State) > 0 || len(st.Local) > 0 || len(st.Private) > 0 ||
+		len(st.Undo) > 0 || len(st.UndoDrop) > 0
 }
 
 // Commit makes a step visible and durable, or does nothing at all. ctx is looked
@@ -95,6 +100,11 @@ func (st *Step) check() error {
 	}
 	for i := range st.Deltas {
 		if err := st.Deltas[i].check(); err != nil {
+			return err
+		}
+	}
+	for i := range st.Undo {
+		if err := st.Undo[i].check(); err != nil {
 			return err
 		}
 	}
@@ -248,6 +258,9 @@ func (st *Step) size() int {
 	for _, d := range st.Deltas {
 		n += len(d.Bytes)
 	}
+	for _, u := range st.Undo {
+		n += len(u.Data)
+	}
 	for _, x := range st.XCallsAdd {
 		n += len(x.Params)
 	}
@@ -328,7 +341,7 @@ func (s *Store) valueWrites(st *Step, generation uint32, overlay bool) []write {
 	for i := range st.Deltas {
 		out = s.deltaWrites(out, id, generation, &st.Deltas[i])
 	}
-	return out
+	return undoWrites(out, st, generation, overlay)
 }
 
 func (s *Store) deltaWrites(out []write, id ident.ContextID, generation uint32, d *DeltaRecord) []write {

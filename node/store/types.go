@@ -70,6 +70,14 @@ type Context struct {
 	StateQuota uint64
 	// Initialised is false until state can be called.
 	Initialised bool
+	// Last is the place of the last delta that is folded or void; zero for none (R8).
+	Last delta.Place
+	// Voids and Waiting count the deltas of these fates (R4).
+	Voids, Waiting uint64
+	// Creator is the member that began the context.
+	Creator ident.PublicKey
+	// Layouts are the pinned artifact layouts of the application (R7).
+	Layouts uint16
 	// Step counts the steps. In Step.Context it must be what the View said from
 	// which the step was made; Commit adds one.
 	Step uint64
