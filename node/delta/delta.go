@@ -97,7 +97,7 @@ func open(raw []byte, verify bool) (*Delta, error) {
 			return nil, fmt.Errorf("delta %s: %w", e.id, err)
 		}
 	}
-	if !e.header.known() {
+	if !e.header.Known() {
 		return nil, &UpgradeError{ID: e.id, Header: e.header}
 	}
 	return d, nil

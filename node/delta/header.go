@@ -31,8 +31,8 @@ type Header struct {
 // Writer is who numbered the delta.
 func (h *Header) Writer() Writer { return Writer{Author: h.Author, Incarnation: h.Incarnation} }
 
-// known reports whether this release can fold what the header describes.
-func (h *Header) known() bool { return h.Version == version && h.Kind.Known() }
+// Known reports whether this release can fold what the header describes.
+func (h *Header) Known() bool { return h.Version == version && h.Kind.Known() }
 
 // append writes the first nine elements of the header without the head of the list.
 func (h *Header) append(b []byte) []byte {
