@@ -17,21 +17,19 @@ import (
 //     overlay, the group counts, the leftover record goes. This is the step.
 //  3. The overlay is moved into the base. When that is interrupted the step is
 //     nevertheless there.
-func (s *Store) commitLarge(ctx context.Context, st *Step, last *batch, g generations) error {
+func (s *Store) commitLarge(ctx context.Context, p *plan, last *batch) error {
 	generation := s.newGeneration()
 	s.active.add(generation)
 	defer s.active.remove(generation)
 	s.metrics.large.Inc()
 
-	values := s.valueWrites(st, generation, true)
-	queue, err := s.queueWrites(st, generation)
+	values := p.valueWrites(generation, true)
+	queue, err := s.queueWrites(p.Step, generation)
 	if err != nil {
 		return err
 	}
-	if st.Context != nil {
-		g.overlay = generation
-	}
-	if err := s.addContext(last, st, g); err != nil {
+	p.overlay = generation
+	if err := s.addContext(last, p); err != nil {
 		return err
 	}
 	if len(queue) > 0 {
@@ -49,7 +47,7 @@ func (s *Store) commitLarge(ctx context.Context, st *Step, last *batch, g genera
 	if err := s.room(2 * bytes); err != nil {
 		return err
 	}
-	err = s.writeAhead(ctx, st, generation, values, queue)
+	err = s.writeAhead(ctx, p.Step, generation, values, queue)
 	if err == nil {
 		err = s.submit(last)
 	}
@@ -57,12 +55,12 @@ func (s *Store) commitLarge(ctx context.Context, st *Step, last *batch, g genera
 		s.untidy.Store(true)
 		return err
 	}
-	if st.Context == nil {
+	if p.Context == nil {
 		return nil
 	}
-	if err := s.merge(context.WithoutCancel(ctx), st.Context.ID); err != nil {
+	if err := s.merge(context.WithoutCancel(ctx), p.Context.ID); err != nil {
 		s.untidy.Store(true)
-		s.log.Warn().Err(err).Stringer("context", st.Context.ID).Msg("large step is kept beside the state for now")
+		s.log.Warn().Err(err).Stringer("context", p.Context.ID).Msg("large step is kept beside the state for now")
 	}
 	return nil
 }

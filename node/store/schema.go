@@ -12,7 +12,7 @@ const (
 	countersName = "counters"
 	lossName     = "loss"
 	// schemaVersion is the form that this release writes.
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // schema says which form is current and how to get there.
@@ -24,7 +24,11 @@ type schema struct {
 }
 
 func currentSchema() schema {
-	return schema{version: schemaVersion, migrations: nil}
+	return schema{version: schemaVersion, migrations: map[uint32]func(*Store) error{
+		// Version 2 has undo spans, and headers beside fates. What version 1 wrote is
+		// still read, but version 1 would not see what it reads.
+		1: func(*Store) error { return nil },
+	}}
 }
 
 // migrate brings an older store up to date and refuses a newer one.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -68,15 +67,15 @@ func (s *Store) Commit(ctx context.Context, st *Step) error {
 	if st.Empty() {
 		return nil
 	}
+	p := &plan{Step: st}
 	if st.Context == nil {
-		return s.commitStep(ctx, st, generations{})
+		return s.commitStep(ctx, p)
 	}
 	defer s.steps.lock(st.Context.ID)()
-	g, err := s.present(ctx, st)
-	if err != nil {
+	if err := s.present(ctx, p); err != nil {
 		return err
 	}
-	if err := s.commitStep(ctx, st, g); err != nil {
+	if err := s.commitStep(ctx, p); err != nil {
 		return err
 	}
 	st.Context.Step++
@@ -142,35 +141,44 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// present compares a step with what is stored and returns where its values go.
-// The context is locked.
-func (s *Store) present(ctx context.Context, st *Step) (generations, error) {
-	id := st.Context.ID
+// plan is a step with what the store needs to write it.
+type plan struct {
+	*Step
+	generations
+	// begins are the stored beginnings of deltas that get a fate only.
+	begins map[delta.ID][]byte
+}
+
+// present compares a step with what is stored and finds where its values go. The
+// context is locked.
+func (s *Store) present(ctx context.Context, p *plan) error {
+	id := p.Context.ID
 	rec, gone, err := s.contextHead(id)
 	switch {
 	case err != nil:
-		return generations{}, err
-	case st.Create && rec != nil:
-		return generations{}, fmt.Errorf("context %s: %w", id, ErrExists)
-	case st.Create && gone:
-		if err := s.sweepContext(ctx, id); err != nil {
-			return generations{}, err
+		return err
+	case p.Create && rec != nil:
+		return fmt.Errorf("context %s: %w", id, ErrExists)
+	case p.Create:
+		p.base = s.newGeneration()
+		if gone {
+			return s.sweepContext(ctx, id)
 		}
-		return generations{base: s.newGeneration()}, nil
-	case st.Create:
-		return generations{base: s.newGeneration()}, nil
+		return nil
 	case rec == nil:
-		return generations{}, fmt.Errorf("context %s: %w", id, ErrNotFound)
-	case rec.Step != st.Context.Step:
-		return generations{}, fmt.Errorf("context %s: %w: made at %d, now at %d", id, ErrStale, st.Context.Step, rec.Step)
+		return fmt.Errorf("context %s: %w", id, ErrNotFound)
+	case rec.Step != p.Context.Step:
+		return fmt.Errorf("context %s: %w: made at %d, now at %d", id, ErrStale, p.Context.Step, rec.Step)
 	}
 	if rec.Overlay != 0 {
 		if err := s.merge(ctx, id); err != nil {
-			return generations{}, err
+			return err
 		}
 	}
-	g := generations{base: rec.Base}
-	return g, s.checkOld(st, g)
+	p.base = rec.Base
+	return s.read(func(txn *badger.Txn) error {
+		return p.compare(reader{txn: txn, context: id, generations: p.generations})
+	})
 }
 
 // contextHead reads the head of a context's record, nil when there is none; gone
@@ -192,64 +200,60 @@ func (s *Store) contextHead(id ident.ContextID) (rec *contextHead, gone bool, er
 	return rec, gone, err
 }
 
-// checkOld compares the old values that a step names with the heads of what is
-// stored: pages were left out where old and new agree.
-func (s *Store) checkOld(st *Step, g generations) error {
-	return s.read(func(txn *badger.Txn) error {
-		r := reader{txn: txn, context: st.Context.ID, generations: g}
-		for sp, changes := range [...][]Change{spaceState: st.State, spaceLocal: st.Local, spacePrivate: st.Private} {
-			for _, c := range changes {
-				form := appendForm(nil, c.Key)
-				h, ok, err := r.headOf(space(sp), form)
-				if err != nil {
-					return err
-				}
-				if ok != c.HadOld || ok && h.length != len(c.Old) {
-					return fmt.Errorf("context %s: %w: key of %d bytes is not as the step says", r.context, ErrStale, len(c.Key))
-				}
-			}
-		}
-		for _, d := range st.Deltas {
-			if d.Bytes != nil {
-				continue
-			}
-			_, ok, err := r.headOf(spaceDelta, appendForm(nil, d.ID[:]))
+// compare checks the old values that a step names against what is stored: pages
+// are left out where old and new agree. It also reads what the step keeps.
+func (p *plan) compare(r reader) error {
+	for sp, changes := range [...][]Change{spaceState: p.State, spaceLocal: p.Local, spacePrivate: p.Private} {
+		for _, c := range changes {
+			h, ok, err := r.headOf(space(sp), appendForm(nil, c.Key))
 			if err != nil {
 				return err
 			}
-			if !ok {
-				return fmt.Errorf("delta %s: %w: its fate is given without its bytes", d.ID, ErrNotFound)
+			if ok != c.HadOld || ok && h.length != len(c.Old) {
+				return fmt.Errorf("context %s: %w: key of %d bytes is not as the step says", r.context, ErrStale, len(c.Key))
 			}
 		}
-		return nil
-	})
+	}
+	p.begins = make(map[delta.ID][]byte)
+	for i := range p.Deltas {
+		d := &p.Deltas[i]
+		if d.Bytes != nil {
+			continue
+		}
+		begin, err := r.storedBeginning(d)
+		if err != nil {
+			return err
+		}
+		p.begins[d.ID] = begin
+	}
+	return nil
 }
 
 // commitStep writes the step in one transaction if it fits, else as an overlay.
-func (s *Store) commitStep(ctx context.Context, st *Step, g generations) error {
+func (s *Store) commitStep(ctx context.Context, p *plan) error {
 	last := &batch{}
-	if err := s.smallParts(last, st); err != nil {
+	if err := s.smallParts(last, p.Step); err != nil {
 		return err
 	}
-	queue, err := s.queueWrites(st, 0)
+	queue, err := s.queueWrites(p.Step, 0)
 	if err != nil {
 		return err
 	}
-	if st.size()+last.bytes <= s.limits.batchBytes { // else it cannot fit
+	if p.size()+last.bytes <= s.limits.batchBytes { // else it cannot fit
 		whole := &batch{}
 		whole.add(last.writes...)
 		whole.add(queue...)
-		for _, w := range s.valueWrites(st, g.base, false) {
+		for _, w := range p.valueWrites(p.base, false) {
 			whole.add(w)
 		}
-		if err := s.addContext(whole, st, g); err != nil {
+		if err := s.addContext(whole, p); err != nil {
 			return err
 		}
 		if !s.over(whole) {
 			return s.submit(whole)
 		}
 	}
-	return s.commitLarge(ctx, st, last, g)
+	return s.commitLarge(ctx, p, last)
 }
 
 // size is a lower bound of what the step's new values may need.
@@ -268,11 +272,11 @@ func (st *Step) size() int {
 }
 
 // addContext adds the context's record after the step.
-func (s *Store) addContext(b *batch, st *Step, g generations) error {
-	if st.Context == nil {
+func (s *Store) addContext(b *batch, p *plan) error {
+	if p.Context == nil {
 		return nil
 	}
-	rec := newContextRecord(st.Context, g)
+	rec := newContextRecord(p.Context, p.generations)
 	rec.Step++
 	value, err := s.codec.encode(rec)
 	if err != nil {
@@ -281,7 +285,7 @@ func (s *Store) addContext(b *batch, st *Step, g generations) error {
 	if len(value) > maxRecord {
 		return fmt.Errorf("%w: context record of %d bytes", ErrTooLarge, len(value))
 	}
-	b.add(write{key: contextKey(st.Context.ID), value: value})
+	b.add(write{key: contextKey(p.Context.ID), value: value})
 	return nil
 }
 
@@ -325,50 +329,25 @@ func (s *Store) queueWrites(st *Step, group uint32) ([]write, error) {
 	return writes, nil
 }
 
-// valueWrites are the records of the step's deltas and changes in a generation.
-func (s *Store) valueWrites(st *Step, generation uint32, overlay bool) []write {
-	if st.Context == nil {
+// valueWrites are the records of the step's deltas, changes and undo spans in a
+// generation.
+func (p *plan) valueWrites(generation uint32, overlay bool) []write {
+	if p.Context == nil {
 		return nil
 	}
 	var out []write
-	id := st.Context.ID
-	for sp, changes := range [...][]Change{spaceState: st.State, spaceLocal: st.Local, spacePrivate: st.Private} {
+	id := p.Context.ID
+	for sp, changes := range [...][]Change{spaceState: p.State, spaceLocal: p.Local, spacePrivate: p.Private} {
 		prefix := generationKey(space(sp), id, generation)
 		for _, c := range changes {
 			out = diff(out, space(sp), prefix, c, overlay)
 		}
 	}
-	for i := range st.Deltas {
-		out = s.deltaWrites(out, id, generation, &st.Deltas[i])
+	for i := range p.Deltas {
+		d := &p.Deltas[i]
+		out = deltaWrites(out, id, generation, d, p.begins[d.ID])
 	}
-	return undoWrites(out, st, generation, overlay)
-}
-
-func (s *Store) deltaWrites(out []write, id ident.ContextID, generation uint32, d *DeltaRecord) []write {
-	if d.Bytes != nil {
-		value := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(d.Bytes)), uint64(d.Time))
-		value = append(value, d.Bytes...)
-		// A delta never changes, so writing it again writes the same records.
-		out = diff(out, spaceDelta, generationKey(spaceDelta, id, generation), Change{
-			Key: d.ID[:], New: value, HasNew: true,
-		}, false)
-	}
-	fate := encodeFate(d.Fate, d.Reason)
-	return diff(out, spaceFate, generationKey(spaceFate, id, generation), Change{
-		Key: fateForm(d.Time, d.ID), New: fate, HasNew: true,
-	}, false)
-}
-
-// encodeFate is the fate's number and its reason.
-func encodeFate(f Fate, reason string) []byte {
-	return append([]byte{byte(f)}, reason...)
-}
-
-func decodeFate(b []byte) (Fate, string, error) {
-	if len(b) == 0 {
-		return 0, "", broken("fate", "empty")
-	}
-	return Fate(b[0]), string(b[1:]), nil
+	return undoWrites(out, p.Step, generation, overlay)
 }
 
 func (s *Store) newGeneration() uint32 { return s.nextGeneration.Add(1) - 1 }
