@@ -54,7 +54,11 @@ type Call struct {
 	// XCallOrigin is the context that queued this call by xcall, if one did.
 	XCallOrigin *ident.ContextID
 
-	// Timeout is the longest time the call may take; 0: Config.CallTimeout.
+	// Fuel is the budget in units; 0: ApplyFuel in ModeApply, else
+	// Config.CallFuel. Starting the guest is paid from it too.
+	Fuel uint64
+	// Timeout is the longest time the call may take; 0: Config.CallTimeout. It
+	// is looked at when the guest calls the host or has used some fuel.
 	Timeout time.Duration
 }
 
@@ -117,6 +121,10 @@ type Outcome struct {
 	XCalls     []XCall
 	ContextOps []ContextOp
 	Logs       []string
+
+	// Fuel is what the call used, in units: a function of the module, the call
+	// and the state.
+	Fuel uint64
 }
 
 // Write is one changed key.

@@ -306,10 +306,13 @@ func TestConfig(t *testing.T) {
 	if err := vm.DefaultConfig().Validate(); err != nil {
 		t.Error(err)
 	}
-	for key, c := range map[string]vm.Config{
-		"runtime.call_timeout": {MemoryLimit: 1 << 30},
-		"runtime.memory_limit": {CallTimeout: 1, MemoryLimit: 64 << 20},
+	for key, change := range map[string]func(*vm.Config){
+		"runtime.call_timeout": func(c *vm.Config) { c.CallTimeout = 0 },
+		"runtime.memory_limit": func(c *vm.Config) { c.MemoryLimit = 64 << 20 },
+		"runtime.call_fuel":    func(c *vm.Config) { c.CallFuel = vm.ApplyFuel + 1 },
 	} {
+		c := vm.DefaultConfig()
+		change(&c)
 		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), key+": ") {
 			t.Errorf("got %v, want an error of %s", err, key)
 		}

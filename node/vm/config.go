@@ -6,10 +6,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"mero/node/vm/meter"
 )
 
 // Config is section `runtime` of the node's configuration.
 type Config struct {
+	CallFuel    uint64        `koanf:"call_fuel" comment:"How much fuel one call of an application may use before it is stopped, in units of about one instruction. What other replicas do to follow a call has a limit of its own, which is no setting; this one can only be smaller."`
 	CallTimeout time.Duration `koanf:"call_timeout" comment:"How long one call of an application may take before it is stopped. The largest step seen in 60 real applications took 7 s."`
 	MemoryPool  uint64        `koanf:"memory_pool" comment:"Bytes of linear memory kept ready between calls. A call that finds memory here starts in 0.03 ms instead of 0.6 ms; real applications need 1 to 4 MiB each."`
 	MemoryLimit uint64        `koanf:"memory_limit" comment:"Bytes that all running calls may have together: their linear memory, 64 MiB each at most, and what the node holds for them (written and old values, registers, output). A call that finds none left fails and can be repeated. The default lets one call reach the limits of its state, or some hundred usual ones run side by side."`
@@ -17,12 +20,14 @@ type Config struct {
 
 // DefaultConfig is what a node runs with.
 func DefaultConfig() Config {
-	return Config{CallTimeout: 30 * time.Second, MemoryPool: 32 << 20, MemoryLimit: 1 << 30}
+	return Config{CallFuel: ApplyFuel, CallTimeout: 30 * time.Second, MemoryPool: 32 << 20, MemoryLimit: 1 << 30}
 }
 
 // Validate reports the first value that cannot work, with its key.
 func (c Config) Validate() error {
 	switch {
+	case c.CallFuel == 0 || c.CallFuel > ApplyFuel:
+		return fmt.Errorf("runtime.call_fuel: %d, want 1 to %d", c.CallFuel, ApplyFuel)
 	case c.CallTimeout <= 0:
 		return fmt.Errorf("runtime.call_timeout: %s, want more than 0", c.CallTimeout)
 	case c.MemoryLimit < 2*maxMemoryBytes:
@@ -42,6 +47,9 @@ type Deps struct {
 }
 
 const (
+	// MaxMemoryPages is the hard limit of a guest's memory, in pages of 64 KiB.
+	MaxMemoryPages = meter.MaxMemoryPages
+
 	pageSize       = 64 << 10
 	maxMemoryBytes = MaxMemoryPages * pageSize
 )

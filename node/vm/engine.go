@@ -13,8 +13,14 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"mero/node/vm/meter"
 )
+
+// MaxModuleSize is the largest module in bytes (wasm-abi 2).
+const MaxModuleSize = 20 << 20
 
 // Engine compiles modules and lends them the memory they run in.
 type Engine struct {
@@ -24,6 +30,7 @@ type Engine struct {
 	pool    *pool
 	cache   diskCache
 	host    map[string]*hostFunc
+	variant variant
 	// compiling admits one compilation at a time: it uses a core and ten times
 	// the module's size in memory.
 	compiling chan struct{}
@@ -129,20 +136,20 @@ func (e *Engine) fill(ctx context.Context, m *Module, wasm []byte) {
 
 // compile fills m. One goroutine does, before m.ready is closed.
 func (e *Engine) compile(ctx context.Context, m *Module, wasm []byte) error {
-	info, err := inspect(wasm)
+	info, err := e.variant.rewrite(wasm)
 	switch {
-	case errors.Is(err, errNotWasmHeader):
+	case errors.Is(err, meter.ErrHeader):
 		return ErrNotWasm
 	case err != nil:
 		return &InvalidModuleError{Reason: err.Error()}
-	case !info.memory || info.memories == 0:
+	case !info.Memory:
 		return &InvalidModuleError{Reason: `no memory is exported as "memory"`}
 	}
-	m.exports, m.abi = info.exports, info.abi
-	m.imports = make(map[string]bool, len(info.imports))
-	for _, i := range info.imports {
-		if i.module == envModule {
-			m.imports[i.name] = true
+	m.exports, m.abi = info.Exports, info.ABI
+	m.imports = make(map[string]bool, len(info.Imports))
+	for _, i := range info.Imports {
+		if i.Module == envModule {
+			m.imports[i.Name] = true
 		}
 	}
 	select {
@@ -157,9 +164,9 @@ func (e *Engine) compile(ctx context.Context, m *Module, wasm []byte) error {
 
 // build compiles with the disk cache, and without it when that fails: the error
 // may be the cache's.
-func (e *Engine) build(ctx context.Context, m *Module, info *moduleInfo) error {
+func (e *Engine) build(ctx context.Context, m *Module, info *meter.Module) error {
 	start := time.Now()
-	sum := sha256.Sum256(info.clean)
+	sum := sha256.Sum256(append([]byte{MeterVersion}, info.Code...))
 	dir, filled, err := e.cache.open(sum)
 	if err != nil {
 		e.log.Warn().Err(err).Msg("the compile cache cannot be used")
@@ -188,19 +195,14 @@ func (e *Engine) build(ctx context.Context, m *Module, info *moduleInfo) error {
 
 // build makes the module's own runtime: wazero cannot hold one "env" with two
 // types of one name, so every module has its own (wasm-abi 9).
-func (m *Module) build(ctx context.Context, info *moduleInfo, cacheDir string) (err error) {
+func (m *Module) build(ctx context.Context, info *meter.Module, cacheDir string) (err error) {
 	cache := wazero.NewCompilationCache()
 	if cacheDir != "" {
 		if cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
 			return err
 		}
 	}
-	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
-		WithCoreFeatures(api.CoreFeaturesV2).
-		WithMemoryLimitPages(MaxMemoryPages).
-		WithCloseOnContextDone(true).
-		WithDebugInfoEnabled(false).
-		WithCompilationCache(cache))
+	runtime := wazero.NewRuntimeWithConfig(ctx, m.engine.variant.config().WithCompilationCache(cache))
 	m.close = func() error {
 		return errors.Join(runtime.Close(ctx), cache.Close(ctx))
 	}
@@ -215,7 +217,7 @@ func (m *Module) build(ctx context.Context, info *moduleInfo, cacheDir string) (
 	if err := m.link(ctx, runtime, info); err != nil {
 		return err
 	}
-	if m.compiled, err = compileGuarded(ctx, runtime, info.clean); err != nil {
+	if m.compiled, err = compileGuarded(ctx, runtime, info.Code); err != nil {
 		return &InvalidModuleError{Reason: err.Error()}
 	}
 	m.runtime = runtime
@@ -229,7 +231,7 @@ func (m *Module) build(ctx context.Context, info *moduleInfo, cacheDir string) (
 
 // compileGuarded turns a panic of wazero, which a few modules cause, into an
 // error. Everything in wazero that is fatal without a panic is kept out by
-// inspect.
+// package meter.
 func compileGuarded(ctx context.Context, r wazero.Runtime, wasm []byte) (c wazero.CompiledModule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -242,59 +244,68 @@ func compileGuarded(ctx context.Context, r wazero.Runtime, wasm []byte) (c wazer
 const envModule = "env"
 
 // link builds the host modules that the module's imports ask for.
-func (m *Module) link(ctx context.Context, runtime wazero.Runtime, info *moduleInfo) error {
-	missing := append([]string(nil), info.foreign...)
+func (m *Module) link(ctx context.Context, runtime wazero.Runtime, info *meter.Module) error {
+	missing := append([]string(nil), info.Foreign...)
 	env := runtime.NewHostModuleBuilder(envModule)
 	wasi, err := linkWASI(ctx, runtime, info)
 	if err != nil {
 		return err
 	}
 	m.wasi = wasi != nil
-	bound := map[string]funcType{}
-	for _, i := range info.imports {
-		key := i.module + "." + i.name
+	bound := map[string]meter.FuncType{}
+	for _, i := range info.Imports {
+		key := i.Module + "." + i.Name
 		earlier, seen := bound[key]
 		switch {
-		case seen && earlier.equal(i.typ):
+		case seen && earlier.Equal(i.Type):
 			continue
 		case seen || !m.bind(env, wasi, i):
-			missing = append(missing, key+signature(i.typ))
+			missing = append(missing, key+signature(i.Type))
 		default:
-			bound[key] = i.typ
+			bound[key] = i.Type
 		}
 	}
 	if len(missing) > 0 {
 		return &MissingImportsError{Imports: missing}
 	}
-	_, err = env.Instantiate(ctx)
+	if _, err = env.Instantiate(ctx); err != nil {
+		return err
+	}
+	hook := func(ctx context.Context, mod api.Module, _ []uint64) {
+		g, _ := ctx.Value(guestKey{}).(*guest)
+		g.refill(mod)
+	}
+	_, err = runtime.NewHostModuleBuilder(meter.HookModule).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(hook), nil, nil).Export(meter.HookName).Instantiate(ctx)
 	return err
 }
 
 // bind finds the host function for one import.
-func (m *Module) bind(env wazero.HostModuleBuilder, wasi map[string]api.FunctionDefinition, i importedFunc) bool {
-	switch i.module {
+func (m *Module) bind(env wazero.HostModuleBuilder, wasi map[string]api.FunctionDefinition, i meter.Import) bool {
+	switch i.Module {
 	case envModule:
-		f := m.engine.host[i.name]
+		f := m.engine.host[i.Name]
 		if f == nil {
 			return false
 		}
-		flat, ok := f.match(i.typ)
+		flat, ok := f.match(i.Type)
 		if ok {
-			env.NewFunctionBuilder().WithGoModuleFunction(f.bind(flat), i.typ.params, i.typ.results).Export(i.name)
+			env.NewFunctionBuilder().WithGoModuleFunction(f.bind(flat), i.Type.Params, i.Type.Results).Export(i.Name)
 		}
 		return ok
 	case wasiModule:
-		def := wasi[i.name]
-		return def != nil && i.typ.equal(funcType{def.ParamTypes(), def.ResultTypes()})
+		def := wasi[i.Name]
+		return def != nil && i.Type.Equal(meter.FuncType{Params: def.ParamTypes(), Results: def.ResultTypes()})
 	default:
 		return false
 	}
 }
 
-func linkWASI(ctx context.Context, runtime wazero.Runtime, info *moduleInfo) (map[string]api.FunctionDefinition, error) {
-	for _, i := range info.imports {
-		if i.module == wasiModule {
-			compiled, err := wasi_snapshot_preview1.NewBuilder(runtime).Compile(ctx)
+func linkWASI(ctx context.Context, runtime wazero.Runtime, info *meter.Module) (map[string]api.FunctionDefinition, error) {
+	for _, i := range info.Imports {
+		if i.Module == wasiModule {
+			metered := experimental.WithFunctionListenerFactory(ctx, wasiMeter{})
+			compiled, err := wasi_snapshot_preview1.NewBuilder(runtime).Compile(metered)
 			if err != nil {
 				return nil, err
 			}
@@ -306,10 +317,10 @@ func linkWASI(ctx context.Context, runtime wazero.Runtime, info *moduleInfo) (ma
 }
 
 // signature writes a type as "(i64, i64) -> i32".
-func signature(t funcType) string {
-	text := "(" + typeNames(t.params) + ")"
-	if len(t.results) > 0 {
-		text += " -> " + typeNames(t.results)
+func signature(t meter.FuncType) string {
+	text := "(" + typeNames(t.Params) + ")"
+	if len(t.Results) > 0 {
+		text += " -> " + typeNames(t.Results)
 	}
 	return text
 }

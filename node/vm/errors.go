@@ -58,7 +58,8 @@ const (
 	KindTrap
 	// KindLimit: the guest hit one of the limits of wasm-abi 2.
 	KindLimit
-	// KindTimeout: the call took longer than its timeout.
+	// KindTimeout: the call took longer than its timeout, a time on the clock of
+	// this machine.
 	KindTimeout
 	// KindCanceled: the caller's context ended; Unwrap gives its error.
 	KindCanceled
@@ -69,6 +70,8 @@ const (
 	// KindForbidden: the guest called a host function that it may not use: one
 	// that reaches outside the state in ModeApply, or one of a blockchain.
 	KindForbidden
+	// KindFuel: the guest used up its fuel.
+	KindFuel
 )
 
 // String is the kind as one word, as used in metrics.
@@ -81,10 +84,10 @@ func (k Kind) String() string {
 }
 
 // kindNames are the words of the kinds, first that of a call without an error.
-func kindNames() [KindForbidden + 1]string {
+func kindNames() [KindFuel + 1]string {
 	return [...]string{
 		"ok", "host", "application", "panic", "trap", "limit", "timeout", "canceled",
-		"method_not_found", "bad_signature", "forbidden",
+		"method_not_found", "bad_signature", "forbidden", "fuel",
 	}
 }
 
@@ -106,6 +109,8 @@ type Error struct {
 	// Trace is the stack of WebAssembly functions at a trap or panic, one a
 	// line and innermost first, or empty. For people; it is not in Error().
 	Trace string
+	// Fuel is what the call used before it ended, in units.
+	Fuel uint64
 
 	cause error
 }

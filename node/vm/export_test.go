@@ -1,10 +1,12 @@
 package vm
 
-// Rewritten gives a module as wazero gets it.
+import "mero/node/vm/meter"
+
+// Rewritten gives a module as it is checked, without what fuel puts in.
 func Rewritten(wasm []byte) ([]byte, error) {
-	info, err := inspect(wasm)
+	info, err := meter.Check(wasm)
 	if err != nil {
 		return nil, err
 	}
-	return info.clean, nil
+	return info.Code, nil
 }

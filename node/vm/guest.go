@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"io"
+	"math"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tetratelabs/wazero/api"
@@ -48,6 +50,11 @@ type guest struct {
 	blobs  blobTable
 
 	ticks uint64 // clock readings so far
+
+	fuel fuel
+	// caller is the context of whoever asked for the call, limited the one that
+	// ends with its timeout.
+	caller, limited context.Context //nolint:containedctx // host functions get another, and need these
 }
 
 // register is a host-side byte string. Its content is shared, never changed.
@@ -56,11 +63,24 @@ type register struct {
 	data []byte
 }
 
-func newGuest(c Call, p *pool) *guest {
+func (e *Engine) newGuest(c Call) *guest {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-	g := &guest{Call: c, account: account{pool: p}}
+	switch {
+	case c.Fuel == 0 && c.Mode == ModeApply:
+		c.Fuel = ApplyFuel
+	case c.Fuel == 0:
+		c.Fuel = e.cfg.CallFuel
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = e.cfg.CallTimeout
+	}
+	g := &guest{Call: c, account: account{pool: e.pool}}
+	g.fuel = fuel{budget: min(c.Fuel, math.MaxInt64/2), chunk: fuelChunk, yielded: time.Now()}
+	if e.variant.chunk > 0 {
+		g.fuel.chunk = e.variant.chunk
+	}
 	g.state, g.private = newOverlay(c.State, &g.account), newOverlay(c.Private, &g.account)
 	g.logs = logs{account: &g.account, dropping: c.Mode == ModeApply}
 	return g
@@ -77,6 +97,9 @@ func (f *hostFunc) bind(flat bool) api.GoModuleFunc {
 		memory := mod.Memory()
 		g.mem, _ = memory.Read(0, memory.Size())
 		g.stack, g.flat, g.next, g.inHost = stack, flat, 0, true
+		g.fuel.attach(mod)
+		g.watch()
+		g.charge(costHost)
 		if f.outside && g.Mode == ModeApply {
 			stop(&Error{Kind: KindForbidden, Message: "host function '" + f.name + "' is not allowed while a delta is applied"})
 		}
@@ -110,6 +133,7 @@ func (g *guest) view(ptr, size uint64) []byte {
 	if size > total || ptr > total-size {
 		stop(trap(msgMemory))
 	}
+	g.charge(size / bytesPerUnit)
 	return g.mem[ptr : ptr+size]
 }
 
@@ -231,6 +255,7 @@ func (g *guest) now() uint64 {
 
 // random fills b from the call's source.
 func (g *guest) random(b []byte) {
+	g.charge(costRandomByte * uint64(len(b)))
 	if _, err := io.ReadFull(g.Random, b); err != nil {
 		stop(hostFault(err))
 	}

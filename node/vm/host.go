@@ -3,6 +3,8 @@ package vm
 import (
 	"context"
 	"strings"
+
+	"mero/node/vm/meter"
 )
 
 // hostFunc is one function of module "env". Some have two types, for the two
@@ -34,7 +36,7 @@ func hostFuncs() map[string]*hostFunc {
 }
 
 // match finds the convention that an import of this type means.
-func (f *hostFunc) match(t funcType) (flat, ok bool) {
+func (f *hostFunc) match(t meter.FuncType) (flat, ok bool) {
 	switch got := typeLetters(t); got {
 	case f.pointer:
 		return false, true
@@ -45,13 +47,13 @@ func (f *hostFunc) match(t funcType) (flat, ok bool) {
 	}
 }
 
-func typeLetters(t funcType) string {
+func typeLetters(t meter.FuncType) string {
 	var b strings.Builder
-	for _, p := range t.params {
+	for _, p := range t.Params {
 		b.WriteByte(valueLetter(p))
 	}
 	b.WriteByte(':')
-	for _, r := range t.results {
+	for _, r := range t.Results {
 		b.WriteByte(valueLetter(r))
 	}
 	return b.String()
@@ -164,6 +166,7 @@ func storageFuncs() []hostFunc {
 		{name: "storage_write", pointer: "III:i", flat: "IIIII:i", call: func(_ context.Context, g *guest) {
 			key, value := g.key(), g.buffer()
 			checkValue(value)
+			g.chargeWrite(key, value)
 			old, had := g.state.set(key, value, true)
 			g.evicted(old, had)
 		}},
@@ -176,6 +179,7 @@ func storageFuncs() []hostFunc {
 		{name: "private_storage_write", pointer: "II:i", outside: true, call: func(_ context.Context, g *guest) {
 			key, value := g.key(), g.buffer()
 			checkValue(value)
+			g.chargeWrite(key, value)
 			if g.Private != nil {
 				g.private.set(key, value, true)
 			}
@@ -202,19 +206,29 @@ func checkValue(value []byte) {
 	}
 }
 
+// chargeWrite pays for a write; the overlay may have it, or the store.
+func (g *guest) chargeWrite(key, value []byte) {
+	g.charge(costWrite + costWriteByte*uint64(len(key)+len(value)))
+}
+
 func (g *guest) read(o *overlay) {
-	value, ok := o.get(g.key())
+	key := g.key()
+	g.charge(costRead + costReadByte*uint64(len(key)))
+	value, ok := o.get(key)
 	g.evicted(value, ok)
 }
 
 func (g *guest) remove(o *overlay) {
-	old, had := o.set(g.key(), nil, false)
+	key := g.key()
+	g.chargeWrite(key, nil)
+	old, had := o.set(key, nil, false)
 	g.evicted(old, had)
 }
 
 // evicted hands a value to the register named by the last argument, if there is
 // one, and says so.
 func (g *guest) evicted(value []byte, ok bool) {
+	g.charge(costReadByte * uint64(len(value)))
 	if ok {
 		g.setRegister(g.arg(), value)
 	}

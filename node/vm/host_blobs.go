@@ -31,7 +31,12 @@ func blobFuncs() []hostFunc {
 		}},
 	}
 	for i := range list {
+		call := list[i].call
 		list[i].outside = true
+		list[i].call = func(ctx context.Context, g *guest) {
+			g.charge(costBlob)
+			call(ctx, g)
+		}
 	}
 	return list
 }

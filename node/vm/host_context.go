@@ -32,6 +32,7 @@ func contextFuncs() []hostFunc {
 			if g.Members != nil {
 				members = g.Members.Members()
 			}
+			g.charge(costMember * uint64(len(members)))
 			list := binary.LittleEndian.AppendUint32(nil, uint32(len(members)))
 			for _, m := range members {
 				list = append(list, m[:]...)

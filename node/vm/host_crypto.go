@@ -13,6 +13,7 @@ func verify(_ context.Context, g *guest) {
 	signature := g.fixed(ed25519.SignatureSize)
 	key := g.fixed(ed25519.PublicKeySize)
 	message := g.buffer()
+	g.charge(costVerify + costVerifyByte*uint64(len(message)))
 	valid := ed25519.Verify(key, message, signature)
 	if !valid && !onCurve(key) {
 		stop(trap("incorrect ed25519 public key"))

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/tetratelabs/wazero"
+
+	"mero/node/vm/meter"
 )
 
 // Module is a compiled application. It is immutable and shared: see
@@ -17,7 +19,7 @@ type Module struct {
 
 	// ready is closed when the fields down to err are set.
 	ready    chan struct{}
-	exports  map[string]funcType
+	exports  map[string]meter.FuncType
 	imports  map[string]bool // of module env
 	abi      []byte
 	runtime  wazero.Runtime
@@ -41,7 +43,7 @@ type Module struct {
 func (m *Module) Methods() []string {
 	var out []string
 	for name, t := range m.exports {
-		if t.empty() && !strings.HasPrefix(name, "_") {
+		if t.Empty() && !strings.HasPrefix(name, "_") {
 			out = append(out, name)
 		}
 	}

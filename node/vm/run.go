@@ -34,7 +34,7 @@ func (m *Module) Run(ctx context.Context, c Call) (*Outcome, error) {
 func (m *Module) run(ctx context.Context, c Call) (*Outcome, error) {
 	if t, ok := m.exports[c.Method]; !ok {
 		return &Outcome{}, &Error{Kind: KindMethodNotFound, Message: c.Method}
-	} else if !t.empty() {
+	} else if !t.Empty() {
 		return &Outcome{}, &Error{Kind: KindBadSignature, Message: c.Method}
 	}
 	if !m.begin() {
@@ -42,14 +42,12 @@ func (m *Module) run(ctx context.Context, c Call) (*Outcome, error) {
 	}
 	defer m.running.Done()
 
-	g := newGuest(c, m.engine.pool)
+	g := m.engine.newGuest(c)
 	defer g.account.release()
 	defer g.closeBlobs()
-	if g.Timeout <= 0 {
-		g.Timeout = m.engine.cfg.CallTimeout
-	}
 	limited, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
+	g.caller, g.limited = ctx, limited
 	memory := &lease{pool: m.engine.pool}
 	defer memory.release()
 
@@ -58,10 +56,12 @@ func (m *Module) run(ctx context.Context, c Call) (*Outcome, error) {
 		g.stdio.flush()
 	}
 	if err != nil {
-		return &Outcome{Logs: g.logs.lines}, g.explain(ctx, limited, err)
+		e := g.explain(err)
+		e.Fuel = g.fuel.reported()
+		return &Outcome{Logs: g.logs.lines}, e
 	}
 	if g.returnErr {
-		return &Outcome{Logs: g.logs.lines}, &Error{Kind: KindApplication, Data: g.value}
+		return &Outcome{Logs: g.logs.lines}, &Error{Kind: KindApplication, Data: g.value, Fuel: g.fuel.reported()}
 	}
 	return g.outcome(), nil
 }
@@ -94,20 +94,21 @@ func (m *Module) execute(ctx context.Context, g *guest, memory *lease) (err erro
 		return err
 	}
 	if err := m.invoke(ctx, mod, exportRegisterMerge); err != nil {
-		// Its failure is not the call's, unless it is this node's (wasm-abi 3):
-		// a merge that went unregistered by chance would split replicas.
-		var e *Error
-		if ctx.Err() != nil || errors.As(err, &e) && e.Kind == KindHost || isRuntimeError(err) {
+		// Its failure is not the call's, unless it is this node's (wasm-abi 3),
+		// since a merge that went unregistered by chance would split replicas,
+		// or the fuel is gone.
+		if g.local(err) || g.fuel.used() > g.fuel.budget {
 			return err
 		}
 		g.inHost = false
+		g.fuel.rewind()
 	}
 	return m.invokeAlways(ctx, mod, g.Method)
 }
 
 // invoke calls a function if the module exports it as () -> ().
 func (m *Module) invoke(ctx context.Context, mod api.Module, name string) error {
-	if t, ok := m.exports[name]; !ok || !t.empty() {
+	if t, ok := m.exports[name]; !ok || !t.Empty() {
 		return nil
 	}
 	return m.invokeAlways(ctx, mod, name)
@@ -140,6 +141,7 @@ func (g *guest) outcome() *Outcome {
 		Committed: g.committed, Root: g.root, Artifact: g.artifact,
 		Writes: g.state.changes(),
 		Events: g.events, XCalls: g.xcalls, ContextOps: g.ops, Logs: g.logs.lines,
+		Fuel: g.fuel.used(),
 	}
 	if g.Private != nil {
 		out.Private = g.private.changes()
@@ -147,20 +149,34 @@ func (g *guest) outcome() *Outcome {
 	return out
 }
 
-// explain turns what wazero returned into an *Error. limited is the context
-// that the guest ran under, ctx the caller's.
-func (g *guest) explain(ctx, limited context.Context, err error) *Error {
-	if e := g.ended(ctx, limited, err); e != nil {
-		return e
+// local reports whether an error may be this node's and not the guest's.
+func (g *guest) local(err error) bool {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind == KindHost || e.Kind == KindTimeout || e.Kind == KindCanceled
 	}
+	return isRuntimeError(err) || trapText(err) == trapOverflow
+}
+
+// explain turns what wazero returned into an *Error.
+func (g *guest) explain(err error) *Error {
 	trace := ""
 	if _, after, ok := strings.Cut(err.Error(), "wasm stack trace:\n"); ok {
 		trace, _, _ = strings.Cut(after, "\n\nGo runtime stack trace:")
 		trace = strings.ReplaceAll(strings.TrimSpace(trace), "\n\t", "\n")
 	}
+	e := g.ended(err)
+	e.Trace = trace
+	return e
+}
+
+func (g *guest) ended(err error) *Error {
 	var own *Error
 	if errors.As(err, &own) {
-		own.Trace = trace
+		if own.Kind == KindHost && isContextError(own.cause) && g.limited.Err() != nil {
+			// What the host did for the guest was ended with it.
+			return g.stopped()
+		}
 		return own
 	}
 	var exit *sys.ExitError
@@ -171,43 +187,34 @@ func (g *guest) explain(ctx, limited context.Context, err error) *Error {
 		return &Error{Kind: KindPanic, Message: fmt.Sprintf("the guest exited with status %d", exit.ExitCode())}
 	}
 	if isRuntimeError(err) && g.inHost {
-		e := hostFault(err)
-		e.Trace = trace
-		return e
+		return hostFault(err)
 	}
-	message := trapText(err)
-	if message == trapUnreachable {
+	switch message := trapText(err); message {
+	case trapUnreachable:
 		// Rust and Go print why they abort.
 		if printed := g.stdio.panicText(); printed != "" {
-			return &Error{Kind: KindPanic, Message: printed, Trace: trace}
+			return &Error{Kind: KindPanic, Message: printed}
 		}
-	}
-	return &Error{Kind: KindTrap, Message: message, Trace: trace}
-}
-
-// ended recognises a call that was stopped from outside, by its deadline or its
-// caller, and not by an exit of the guest that looks like it.
-func (g *guest) ended(ctx, limited context.Context, err error) *Error {
-	if limited.Err() == nil {
-		return nil
-	}
-	var exit *sys.ExitError
-	stopped := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	if errors.As(err, &exit) {
-		code := exit.ExitCode()
-		stopped = code == sys.ExitCodeContextCanceled || code == sys.ExitCodeDeadlineExceeded
-	}
-	switch {
-	case !stopped:
-		return nil
-	case ctx.Err() != nil:
-		return &Error{Kind: KindCanceled, Message: "the call was canceled: " + ctx.Err().Error(), cause: ctx.Err()}
+		return trap(message)
+	case trapOverflow:
+		// The depth should have ended it before. Where wazero's stack ends
+		// differs between machines, so it is nothing that a replica may go by.
+		return hostFault(errStack)
 	default:
-		return &Error{Kind: KindTimeout, Message: fmt.Sprintf("the call took longer than %s", g.Timeout)}
+		return trap(message)
 	}
 }
 
-const trapUnreachable = "unreachable code reached"
+var errStack = errors.New("the stack of the compiler overflowed")
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+const (
+	trapUnreachable = "unreachable code reached"
+	trapOverflow    = "stack overflow"
+)
 
 // trapText gives the words of wasm-abi 4.4 for what wazero calls a trap.
 func trapText(err error) string {
@@ -220,7 +227,7 @@ func trapText(err error) string {
 		return trapUnreachable
 	case strings.HasSuffix(message, "out of bounds memory access"):
 		return "memory out of bounds"
-	case message == "stack overflow":
+	case message == trapOverflow:
 		return message
 	case message == "invalid table access":
 		return "indirect call to null"

@@ -28,6 +28,7 @@ type stdio struct {
 func (s *stdio) config(base wazero.ModuleConfig) wazero.ModuleConfig {
 	g := s.guest
 	s.out.logs, s.err.logs = &g.logs, &g.logs
+	s.out.guest, s.err.guest = g, g
 	return base.
 		WithStdout(&s.out).
 		WithStderr(stderrWriter{s}).
@@ -61,13 +62,15 @@ func (s *stdio) panicText() string {
 
 // lineWriter cuts output into log lines.
 type lineWriter struct {
-	logs *logs
-	rest []byte
+	guest *guest
+	logs  *logs
+	rest  []byte
 }
 
 // Write implements io.Writer.
 func (w *lineWriter) Write(p []byte) (int, error) {
 	size := len(p)
+	w.guest.charge(uint64(size) / bytesPerUnit)
 	for {
 		line, after, ended := bytes.Cut(p, []byte{'\n'})
 		// A line longer than a log line is logged in parts.

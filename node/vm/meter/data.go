@@ -1,4 +1,4 @@
-package vm
+package meter
 
 import (
 	"cmp"
@@ -26,7 +26,7 @@ const (
 // order is of no matter (Go's linker does not quite sort); and without a data
 // count section (see segment) no instruction names one. content is a valid
 // section.
-func (m *moduleInfo) mergeData(content []byte) []byte {
+func (m *scan) mergeData(content []byte) []byte {
 	if m.dataCount >= 0 {
 		return content
 	}
@@ -124,18 +124,8 @@ func (d *dataMerger) flush() {
 		return
 	}
 	d.body = append(d.body, 0, 0x41)
-	d.body = append(appendI32(d.body, d.spans[len(d.spans)-1].start), 0x0b)
+	d.body = append(appendSigned(d.body, int64(d.spans[len(d.spans)-1].start)), 0x0b)
 	d.body = appendU32(d.body, uint32(len(d.run)))
 	d.body = append(d.body, d.run...)
 	d.run = d.run[:0]
-}
-
-// appendI32 appends an address within MaxMemoryPages as the signed number that
-// i32.const takes.
-func appendI32(b []byte, at uint32) []byte {
-	for at >= 0x40 {
-		b = append(b, byte(at)|0x80)
-		at >>= 7
-	}
-	return append(b, byte(at))
 }

@@ -1,4 +1,4 @@
-package vm
+package meter
 
 import (
 	"fmt"
@@ -9,11 +9,34 @@ import (
 // on every read gives zero, so a caller checks err once per loop or section.
 // Nothing is allocated by a number that was read: a count is first held against
 // the bytes that are left.
+//
+// What is read can be written anew on the way: out gets everything, but for what
+// replace and put say.
 type reader struct {
 	data []byte
 	off  int
 	err  error
+	out  []byte
+	kept int // data up to here is in out
 }
+
+// keep brings out up to date.
+func (r *reader) keep() { r.put(r.off) }
+
+// put writes code into out where at lies in data.
+func (r *reader) put(at int, code ...byte) {
+	r.out = append(append(r.out, r.data[r.kept:at]...), code...)
+	r.kept = at
+}
+
+// replace writes v for what was read from start on.
+func (r *reader) replace(start int, v uint32) {
+	r.out = appendU32(append(r.out, r.data[r.kept:start]...), v)
+	r.kept = r.off
+}
+
+// discard leaves out what was read since the last keep.
+func (r *reader) discard() { r.kept = r.off }
 
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
@@ -118,6 +141,15 @@ func (r *reader) index(n int, what string) uint32 {
 		r.fail("%s %d is out of range (there are %d)", what, i, n)
 	}
 	return i
+}
+
+// appendSigned appends a signed LEB128.
+func appendSigned(b []byte, v int64) []byte {
+	for v >= 0x40 || v < -0x40 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(b, byte(v)&0x7f)
 }
 
 func appendU32(b []byte, v uint32) []byte {

@@ -1,42 +1,53 @@
-package vm
+package meter
 
 import "slices"
 
-func (m *moduleInfo) readTypes(r *reader) {
-	for range r.count(3) {
+func (m *scan) readTypes(r *reader) {
+	n := r.count(3)
+	r.discard()
+	for range n {
 		if form := r.byte(); form != 0x60 {
 			r.fail("type form %#x is not supported", form)
 		}
-		t := funcType{params: readValueTypes(r), results: readValueTypes(r)}
-		if r.err == nil && (len(t.params) > maxParams || len(t.results) > maxResults) {
+		t := FuncType{Params: readValueTypes(r), Results: readValueTypes(r)}
+		if r.err == nil && (len(t.Params) > maxParams || len(t.Results) > maxResults) {
 			r.fail("a function with %d parameters and %d results (limits %d, %d)",
-				len(t.params), len(t.results), maxParams, maxResults)
+				len(t.Params), len(t.Results), maxParams, maxResults)
 		}
 		if r.err != nil {
 			return
 		}
 		m.types = append(m.types, t)
 	}
+	m.addTypes(r, n)
 }
 
 func readValueTypes(r *reader) []byte {
 	types := slices.Clone(r.take(uint32(r.count(1))))
 	for _, t := range types {
-		if !isValueType(t) {
-			r.fail("value type %#x is not supported", t)
-		}
+		checkValueType(r, t)
 	}
 	return types
 }
 
 func isValueType(t byte) bool {
-	return t >= 0x7b && t <= 0x7f || isRefType(t)
+	return t >= 0x7c && t <= 0x7f || isRefType(t)
+}
+
+// checkValueType refuses what is no number and no reference.
+func checkValueType(r *reader, t byte) {
+	switch {
+	case t == 0x7b:
+		r.fail("vectors (SIMD) are not supported")
+	case !isValueType(t):
+		r.fail("value type %#x is not supported", t)
+	}
 }
 
 func isRefType(t byte) bool { return t == 0x70 || t == 0x6f }
 
-func (m *moduleInfo) readImports(r *reader) {
-	for range r.count(4) {
+func (m *scan) readImports(r *reader) {
+	for range m.vector(r, 4, 1) {
 		module, name := r.name(), r.name()
 		kind := r.byte()
 		if kind != externFunc {
@@ -48,21 +59,22 @@ func (m *moduleInfo) readImports(r *reader) {
 				return
 			}
 			what := []string{"", "table", "memory", "global"}[kind]
-			m.foreign = append(m.foreign, module+"."+name+"("+what+")")
+			m.Foreign = append(m.Foreign, module+"."+name+"("+what+")")
 			continue
 		}
 		t := r.index(len(m.types), "type")
 		if r.err != nil {
 			return
 		}
-		m.imports = append(m.imports, importedFunc{module: module, name: name, typ: m.types[t]})
+		m.Imports = append(m.Imports, Import{Module: module, Name: name, Type: m.types[t]})
 		m.funcs = append(m.funcs, t)
 	}
+	m.addImport(r)
 }
 
 // skipImport counts an imported table, memory or global. The module cannot be
 // linked, but the error should name what is missing, not a bad index.
-func (m *moduleInfo) skipImport(r *reader, kind byte) {
+func (m *scan) skipImport(r *reader, kind byte) {
 	switch kind {
 	case externTable:
 		m.tables = append(m.tables, r.byte())
@@ -84,6 +96,10 @@ func readLimits(r *reader) (low, high int64) {
 		low = int64(r.u32())
 	case 1:
 		low, high = int64(r.u32()), int64(r.u32())
+	case 2, 3:
+		r.fail("shared memory (threads) is not supported")
+	case 4, 5, 6, 7:
+		r.fail("64-bit memory is not supported")
 	default:
 		r.fail("limits %#x are not supported", flag)
 	}
@@ -93,7 +109,7 @@ func readLimits(r *reader) (low, high int64) {
 	return low, high
 }
 
-func (m *moduleInfo) readFunctions(r *reader) {
+func (m *scan) readFunctions(r *reader) {
 	n := r.count(1)
 	if n > maxFunctions {
 		r.fail("%d functions (limit %d)", n, maxFunctions)
@@ -108,37 +124,37 @@ func (m *moduleInfo) readFunctions(r *reader) {
 	}
 }
 
-// readTables gives the section anew with a maximum on every table, because
+// readTables writes the section anew with a maximum on every table, because
 // table.grow would else be the one way to unbounded memory.
-func (m *moduleInfo) readTables(r *reader) []byte {
+func (m *scan) readTables(r *reader) {
 	n := r.count(3)
 	if n > maxTables {
 		r.fail("%d tables (limit %d)", n, maxTables)
 	}
-	out := appendU32(nil, uint32(n))
+	r.out = appendU32(nil, uint32(n))
 	for range n {
 		t := r.byte()
 		low, high := readLimits(r)
 		switch {
 		case r.err != nil:
-			return nil
+			return
 		case !isRefType(t):
 			r.fail("table of type %#x is not supported", t)
-			return nil
+			return
 		case low > maxTableSize:
 			r.fail("a table of %d elements (limit %d)", low, maxTableSize)
-			return nil
+			return
 		case high < 0 || high > maxTableSize:
 			high = maxTableSize
 		}
 		m.tables = append(m.tables, t)
-		out = append(out, t, 1)
-		out = appendU32(appendU32(out, uint32(low)), uint32(high))
+		r.out = append(r.out, t, 1)
+		r.out = appendU32(appendU32(r.out, uint32(low)), uint32(high))
 	}
-	return out
+	r.discard()
 }
 
-func (m *moduleInfo) readMemories(r *reader) {
+func (m *scan) readMemories(r *reader) {
 	n := r.count(2)
 	if m.memories+n > 1 {
 		r.fail("more than one memory")
@@ -153,11 +169,12 @@ func (m *moduleInfo) readMemories(r *reader) {
 	}
 }
 
-func (m *moduleInfo) readGlobals(r *reader) {
-	for range r.count(4) {
+func (m *scan) readGlobals(r *reader) {
+	for range m.vector(r, 4, 2) {
 		t, mutable := r.byte(), r.byte()
-		if r.err == nil && (!isValueType(t) || mutable > 1) {
-			r.fail("global of type %#x, mutability %d", t, mutable)
+		checkValueType(r, t)
+		if mutable > 1 {
+			r.fail("global of mutability %d", mutable)
 		}
 		m.constExpr(r)
 		if r.err != nil {
@@ -165,10 +182,11 @@ func (m *moduleInfo) readGlobals(r *reader) {
 		}
 		m.globals++
 	}
+	m.addGlobals(r)
 }
 
 // constExpr reads an initialiser: one constant and its end.
-func (m *moduleInfo) constExpr(r *reader) {
+func (m *scan) constExpr(r *reader) {
 	switch op := r.byte(); op {
 	case 0x41:
 		r.signed(32)
@@ -185,12 +203,7 @@ func (m *moduleInfo) constExpr(r *reader) {
 			r.fail("null of type %#x", t)
 		}
 	case 0xd2:
-		r.index(len(m.funcs), "function")
-	case 0xfd:
-		if sub := r.byte(); sub != 0x0c {
-			r.fail("vector instruction %#x is not constant", sub)
-		}
-		r.take(16)
+		m.function(r)
 	default:
 		r.fail("instruction %#x is not constant", op)
 	}
@@ -199,42 +212,46 @@ func (m *moduleInfo) constExpr(r *reader) {
 	}
 }
 
-func (m *moduleInfo) readExports(r *reader) {
+func (m *scan) readExports(r *reader) {
 	seen := map[string]bool{}
-	for range r.count(3) {
+	for range m.vector(r, 3, 2) {
 		name, kind := r.name(), r.byte()
 		switch kind {
 		case externFunc:
-			if i := r.index(len(m.funcs), "function"); r.err == nil {
-				m.exports[name] = m.funcType(i)
+			if i := m.function(r); r.err == nil {
+				m.Exports[name] = m.funcType(i)
 			}
 		case externTable:
 			r.index(len(m.tables), "table")
 		case externMemory:
 			r.index(m.memories, "memory")
-			m.memory = m.memory || name == "memory"
+			m.Memory = m.Memory || name == "memory"
 		case externGlobal:
 			r.index(m.globals, "global")
 		default:
 			r.fail("export kind %d is unknown", kind)
 		}
-		if seen[name] {
+		switch {
+		case seen[name]:
 			r.fail("%q is exported twice", name)
+		case name == FuelGlobal, name == DepthGlobal:
+			r.fail("the name %q is reserved", name)
 		}
 		if r.err != nil {
 			return
 		}
 		seen[name] = true
 	}
+	m.addExports(r)
 }
 
-func (m *moduleInfo) readStart(r *reader) {
-	if i := r.index(len(m.funcs), "function"); r.err == nil && !m.funcType(i).empty() {
+func (m *scan) readStart(r *reader) {
+	if i := m.function(r); r.err == nil && !m.funcType(i).Empty() {
 		r.fail("the start function has parameters or results")
 	}
 }
 
-func (m *moduleInfo) readElements(r *reader) {
+func (m *scan) readElements(r *reader) {
 	for range r.count(3) {
 		m.readElement(r)
 		if r.err != nil {
@@ -246,7 +263,7 @@ func (m *moduleInfo) readElements(r *reader) {
 
 // readElement reads one of the eight forms: bit 0 passive or declarative, bit 1
 // explicit table (or declarative), bit 2 expressions instead of indices.
-func (m *moduleInfo) readElement(r *reader) {
+func (m *scan) readElement(r *reader) {
 	form := r.u32()
 	if form > 7 {
 		r.fail("element form %d is unknown", form)
@@ -271,7 +288,7 @@ func (m *moduleInfo) readElement(r *reader) {
 		if exprs {
 			m.constExpr(r)
 		} else {
-			r.index(len(m.funcs), "function")
+			m.function(r)
 		}
 		if r.err != nil {
 			return
@@ -279,8 +296,8 @@ func (m *moduleInfo) readElement(r *reader) {
 	}
 }
 
-// readData gives the section anew, with segments merged.
-func (m *moduleInfo) readData(r *reader) []byte {
+// readData writes the section anew, with segments merged.
+func (m *scan) readData(r *reader) {
 	for range r.count(2) {
 		switch form := r.u32(); form {
 		case 0, 2:
@@ -297,9 +314,10 @@ func (m *moduleInfo) readData(r *reader) []byte {
 		}
 		r.take(r.u32())
 		if r.err != nil {
-			return nil
+			return
 		}
 		m.data++
 	}
-	return m.mergeData(r.data)
+	r.out = m.mergeData(r.data)
+	r.discard()
 }

@@ -1,4 +1,4 @@
-package vm
+package meter
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 // keeps a hostile module from making the compiler or an instance ask for memory
 // out of proportion to its bytes (measured: fuel.md, pitfall 3).
 const (
-	// MaxModuleSize is the largest module in bytes (wasm-abi 2).
-	MaxModuleSize = 20 << 20
 	// MaxMemoryPages is the hard limit of a guest's memory, in pages of 64 KiB.
 	MaxMemoryPages = 1024
+
+	pageSize = 64 << 10
 
 	maxBody      = 256 << 10 // bytes of one function; wazero's SSA pass recurses along its blocks
 	maxFunctions = 100_000   // 2 million empty ones take the compiler 0.6 GB
@@ -61,35 +61,47 @@ const (
 	externGlobal
 )
 
-// funcType is a signature; the bytes are wazero's api.ValueType, which are the
-// bytes of the binary format.
-type funcType struct{ params, results []byte }
+// FuncType is a signature; the bytes are those of the binary format.
+type FuncType struct{ Params, Results []byte }
 
-func (t funcType) empty() bool { return len(t.params) == 0 && len(t.results) == 0 }
+// Empty reports whether there are no parameters and no results.
+func (t FuncType) Empty() bool { return len(t.Params) == 0 && len(t.Results) == 0 }
 
-func (t funcType) equal(o funcType) bool {
-	return bytes.Equal(t.params, o.params) && bytes.Equal(t.results, o.results)
+// Equal reports whether both are the same.
+func (t FuncType) Equal(o FuncType) bool {
+	return bytes.Equal(t.Params, o.Params) && bytes.Equal(t.Results, o.Results)
 }
 
-// importedFunc is one function that a module wants from its host.
-type importedFunc struct {
-	module, name string
-	typ          funcType
+// Import is one function that a module wants from its host.
+type Import struct {
+	Module, Name string
+	Type         FuncType
 }
 
-// moduleInfo is what the validator learned. Nothing in it refers to the bytes
-// that were given.
-type moduleInfo struct {
-	types   []funcType
-	imports []importedFunc
-	// foreign names imports that are not functions: a host has none.
-	foreign []string
+// Module is a module that was checked. Nothing in it refers to the bytes that
+// were given.
+type Module struct {
+	// Imports are the functions that the module asked for; the hook is not
+	// among them.
+	Imports []Import
+	// Foreign names imports that are not functions: a host has none.
+	Foreign []string
+	Exports map[string]FuncType // exported functions
+	// Memory says that the module has a memory and exports it under that name.
+	Memory bool
+	ABI    []byte // the last valid manifest, JSON, or nil (wasm-abi 7)
+	// Code is the module as it is to be run.
+	Code []byte
+}
+
+// scan is what is known of a module while it is read.
+type scan struct {
+	Module
+	plain bool // nothing is put in
+
+	types []FuncType
 	// funcs is the type index of every function, the imported ones first.
-	funcs   []uint32
-	exports map[string]funcType // exported functions
-	// memory says that the module's own memory is exported under that name.
-	memory bool
-	abi    []byte // last valid manifest
+	funcs []uint32
 
 	tables     []byte // reference type of each table
 	memories   int
@@ -103,15 +115,11 @@ type moduleInfo struct {
 	// controlCost is what maxControlCost bounds.
 	controlCost int
 
-	// clean is the module as wazero gets it: the sections that were checked,
-	// without custom sections (but a well-formed name section, for traces),
-	// with a maximum on every table, and with data segments merged. The disk
-	// cache goes by its hash.
-	clean []byte
+	added
 }
 
-// errNotWasmHeader: the bytes do not begin as a module does.
-var errNotWasmHeader = errors.New("bad header")
+// ErrHeader: the bytes do not begin as a WebAssembly 1.0 module does.
+var ErrHeader = errors.New("bad header")
 
 // sectionRank is the place of a known section in a module (data count comes
 // before code).
@@ -124,21 +132,25 @@ func sectionRank(id byte) int {
 	}
 }
 
-// inspect checks a module section by section. It is total: every byte sequence
-// gives a moduleInfo or an error, in time and memory proportional to its size.
-func inspect(wasm []byte) (*moduleInfo, error) {
+// Rewrite checks a module and gives it as it is to be run. It is total: every
+// byte sequence gives a Module, ErrHeader, or an error that says what is wrong.
+func Rewrite(wasm []byte) (*Module, error) { return rewrite(&scan{}, wasm) }
+
+// Check is Rewrite, but puts nothing in: for measuring what that costs and for
+// comparing what both do. A node never runs what it gives.
+func Check(wasm []byte) (*Module, error) { return rewrite(&scan{plain: true}, wasm) }
+
+func rewrite(m *scan, wasm []byte) (*Module, error) {
 	header := []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
 	if !bytes.HasPrefix(wasm, header) {
-		return nil, errNotWasmHeader
+		return nil, ErrHeader
 	}
-	m := &moduleInfo{
-		exports: map[string]funcType{}, dataCount: -1,
-		localsLeft: maxLocals + maxLocalsPerByte*len(wasm),
-		clean:      make([]byte, 0, len(wasm)+16),
-	}
-	m.clean = append(m.clean, header...)
+	m.Exports, m.dataCount = map[string]FuncType{}, -1
+	m.localsLeft = maxLocals + maxLocalsPerByte*len(wasm)
+	m.Code = make([]byte, 0, len(wasm)+len(wasm)/8+64)
+	m.Code = append(m.Code, header...)
 	r := &reader{data: wasm, off: len(header)}
-	rank, named := 0, false
+	rank := 0
 	for r.left() > 0 {
 		id := r.byte()
 		content := r.take(r.u32())
@@ -146,7 +158,7 @@ func inspect(wasm []byte) (*moduleInfo, error) {
 			return nil, fmt.Errorf("section %d: %w", id, r.err)
 		}
 		if id == secCustom {
-			if err := m.custom(content, &named); err != nil {
+			if err := m.custom(content); err != nil {
 				return nil, err
 			}
 			continue
@@ -155,16 +167,19 @@ func inspect(wasm []byte) (*moduleInfo, error) {
 			return nil, fmt.Errorf("section %d is unknown, repeated or out of order", id)
 		}
 		rank = sectionRank(id)
+		m.complete(rank)
 		if err := m.section(id, content); err != nil {
 			return nil, fmt.Errorf("section %d: %w", id, err)
 		}
 	}
-	return m, m.finish()
+	m.complete(sectionRank(secData))
+	m.Memory = m.Memory && m.memories > 0
+	return &m.Module, m.finish()
 }
 
 // finish checks what spans sections.
-func (m *moduleInfo) finish() error {
-	switch defined := len(m.funcs) - len(m.imports); {
+func (m *scan) finish() error {
+	switch defined := len(m.funcs) - len(m.Imports); {
 	case m.code != defined:
 		return fmt.Errorf("%d functions declared, %d bodies", defined, m.code)
 	case m.dataCount >= 0 && m.dataCount != m.data:
@@ -173,69 +188,75 @@ func (m *moduleInfo) finish() error {
 	return nil
 }
 
-func (m *moduleInfo) section(id byte, content []byte) error {
+func (m *scan) section(id byte, content []byte) error {
 	r := &reader{data: content}
 	[...]func(*reader){
 		secType: m.readTypes, secImport: m.readImports, secFunction: m.readFunctions,
-		secTable: func(r *reader) { content = m.readTables(r) }, secMemory: m.readMemories,
+		secTable: m.readTables, secMemory: m.readMemories,
 		secGlobal: m.readGlobals, secExport: m.readExports, secStart: m.readStart,
-		secElement: m.readElements, secCode: m.readCode,
-		secData:      func(r *reader) { content = m.readData(r) },
+		secElement: m.readElements, secCode: m.readCode, secData: m.readData,
 		secDataCount: func(r *reader) { m.dataCount = int(r.u32()) },
 	}[id](r)
 	if r.err == nil && r.left() > 0 {
 		r.fail("%d bytes too many", r.left())
 	}
 	if r.err == nil {
-		m.appendSection(id, content)
+		r.keep()
+		m.appendSection(id, r.out)
+		m.there[id] = true
 	}
 	return r.err
 }
 
-func (m *moduleInfo) appendSection(id byte, content []byte) {
-	m.clean = append(m.clean, id)
-	m.clean = appendU32(m.clean, uint32(len(content)))
-	m.clean = append(m.clean, content...)
+func (m *scan) appendSection(id byte, content []byte) {
+	m.Code = append(m.Code, id)
+	m.Code = appendU32(m.Code, uint32(len(content)))
+	m.Code = append(m.Code, content...)
 }
 
 // custom looks at one custom section. Their content is never a reason to refuse
 // a module, but only a well-formed name section goes on to wazero, whose reader
 // of it trusts the counts inside.
-func (m *moduleInfo) custom(content []byte, named *bool) error {
+func (m *scan) custom(content []byte) error {
 	r := &reader{data: content}
 	name := r.name()
 	if r.err != nil {
 		return fmt.Errorf("custom section: %w", r.err)
 	}
-	body := content[r.off:]
 	switch name {
 	case abiSection:
-		if json.Valid(body) {
-			m.abi = bytes.Clone(body)
+		if body := content[r.off:]; json.Valid(body) {
+			m.ABI = bytes.Clone(body)
 		}
 	case "name":
-		if !*named && wellFormedNames(body) {
-			*named = true
-			m.appendSection(secCustom, content)
+		// Before the imports it is not known how far indices shift; no tool
+		// writes it there.
+		if !m.there[secCustom] && (m.there[secImport] || m.plain) && m.renumber(r) {
+			m.there[secCustom] = true
+			m.appendSection(secCustom, r.out)
 		}
 	}
 	return nil
 }
 
-// wellFormedNames reports whether a name section is exactly as specified, so
-// that a lazy reader of it stays inside.
-func wellFormedNames(body []byte) bool {
-	r := &reader{data: body}
+// renumber writes a name section for the indices of the functions as they are
+// now, without the names of locals and other things. It reports whether the
+// section is exactly as specified, so that a lazy reader of it stays inside.
+func (m *scan) renumber(r *reader) bool {
+	r.keep()
 	for r.left() > 0 && r.err == nil {
 		id := r.byte()
 		sub := &reader{data: r.take(r.u32())}
+		r.discard()
 		switch {
 		case r.err != nil:
 			return false
 		case id == 0:
 			sub.name()
 		case id == 1:
-			skipNameMap(sub)
+			m.functionNames(sub)
+			sub.keep()
+			r.out = append(appendU32(append(r.out, id), uint32(len(sub.out))), sub.out...)
 		case id == 2:
 			for range sub.count(2) {
 				sub.u32()
@@ -251,6 +272,20 @@ func wellFormedNames(body []byte) bool {
 	return r.err == nil
 }
 
+func (m *scan) functionNames(r *reader) {
+	for range r.count(2) {
+		start := r.off
+		i := r.u32()
+		if r.err == nil && i <= 1<<31 {
+			r.replace(start, m.shift(i))
+		}
+		r.name()
+		if r.err != nil {
+			return
+		}
+	}
+}
+
 func skipNameMap(r *reader) {
 	for range r.count(2) {
 		r.u32()
@@ -261,4 +296,4 @@ func skipNameMap(r *reader) {
 	}
 }
 
-func (m *moduleInfo) funcType(i uint32) funcType { return m.types[m.funcs[i]] }
+func (m *scan) funcType(i uint32) FuncType { return m.types[m.funcs[i]] }

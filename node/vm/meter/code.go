@@ -1,26 +1,45 @@
-package vm
+package meter
 
 // body is the walk over one function. It follows the instructions, not their
 // types: wazero checks those, and what it needs to be safe is that every index,
-// count and depth is inside (fuel.md, pitfalls 1 and 3).
+// count and depth is inside (fuel.md, pitfalls 1 and 3). What is put in goes to
+// the reader's out, the charges last (see function.assemble).
 type body struct {
 	*reader
-	m      *moduleInfo
+	m      *scan
+	typ    FuncType
 	locals int
+	// groups are the declarations of locals as they were read, nGroups of them.
+	groups  []byte
+	nGroups int
 	// branches counts control instructions, see maxControlCost.
 	branches int
-	// blocks holds the kind of each open block, the function's own first.
-	blocks []byte
+	// blocks are those that are open, the function's own first.
+	blocks []block
+	start  int // where the instruction being read begins
+	charges
 }
 
-func (m *moduleInfo) readCode(r *reader) {
+// block is an open block.
+type block struct {
+	kind byte
+	// point is the charge that its instructions count for.
+	point int
+	// sets counts the assignments of locals inside.
+	sets int
+}
+
+func (m *scan) readCode(r *reader) {
 	n := r.count(3)
-	if defined := len(m.funcs) - len(m.imports); n != defined {
+	if defined := len(m.funcs) - len(m.Imports); n != defined {
 		r.fail("%d functions declared, %d bodies", defined, n)
 		return
 	}
-	var open []byte
+	r.out = make([]byte, 0, len(r.data)+len(r.data)/8)
+	r.keep()
+	var b body
 	for i := range n {
+		start := r.off
 		size := r.u32()
 		if r.err == nil && size > maxBody {
 			r.fail("function %d has %d bytes (limit %d)", i, size, maxBody)
@@ -29,13 +48,20 @@ func (m *moduleInfo) readCode(r *reader) {
 		if r.err != nil {
 			return
 		}
-		b := body{reader: &reader{data: code}, m: m, blocks: open[:0]}
-		b.walk(m.funcType(uint32(len(m.imports) + i)))
+		b = body{
+			reader: &reader{data: code, out: b.buffer()}, m: m, blocks: b.blocks[:0],
+			typ: m.funcType(uint32(len(m.Imports) + i)), charges: charges{points: b.points[:0]},
+		}
+		b.walk()
 		if b.err != nil {
 			r.fail("function %d at byte %d: %w", i, b.off, b.err)
 			return
 		}
-		open = b.blocks
+		if !m.plain {
+			r.put(start)
+			r.discard()
+			r.out = b.assemble(r.out)
+		}
 		m.code++
 		if m.controlCost += b.branches * b.branches; m.controlCost > maxControlCost {
 			r.fail("too many branches in large functions to compile")
@@ -44,25 +70,36 @@ func (m *moduleInfo) readCode(r *reader) {
 	}
 }
 
-func (b *body) walk(t funcType) {
-	b.readLocals(t)
-	b.blocks = append(b.blocks, 0x02)
+// buffer is what an earlier walk wrote to, empty, to be used again.
+func (b *body) buffer() []byte {
+	if b.reader == nil {
+		return nil
+	}
+	return b.out[:0]
+}
+
+func (b *body) walk() {
+	b.readLocals()
+	b.discard()
+	b.open(0x02)
+	b.newPoint()
 	for b.err == nil && len(b.blocks) > 0 {
+		b.start = b.off
 		b.instruction(b.byte())
 	}
 	if b.err == nil && b.left() > 0 {
 		b.fail("%d bytes after the end", b.left())
 	}
+	b.keep()
 }
 
-func (b *body) readLocals(t funcType) {
-	total := uint64(len(t.params))
-	for range b.count(2) {
+func (b *body) readLocals() {
+	total := uint64(len(b.typ.Params))
+	b.nGroups = b.count(2)
+	start := b.off
+	for range b.nGroups {
 		total += uint64(b.u32())
-		kind := b.byte()
-		if b.err == nil && !isValueType(kind) {
-			b.fail("local of type %#x is not supported", kind)
-		}
+		checkValueType(b.reader, b.byte())
 		if total > maxLocals {
 			b.fail("%d locals (limit %d)", total, maxLocals)
 		}
@@ -70,24 +107,31 @@ func (b *body) readLocals(t funcType) {
 			return
 		}
 	}
+	b.groups = b.data[start:b.off]
 	b.m.localsLeft -= int(total)
 	if b.m.localsLeft < 0 {
 		b.fail("the module has too many locals for its size")
 	}
 	b.locals = int(total)
+	b.temps, b.slots = []byte{0x7e}, b.locals
 }
 
 // instruction reads one instruction whose first byte was op.
 func (b *body) instruction(op byte) {
+	b.count1(op)
 	switch {
 	case op >= 0x45 && op <= 0xc4: // arithmetic, no immediates
+		b.canonicalise(op)
 	case op >= 0x28 && op <= 0x3e:
 		b.memArg()
 	case op >= 0x20 && op <= 0x22:
 		b.index(b.locals, "local")
+		if op != 0x20 {
+			b.blocks[len(b.blocks)-1].sets++
+		}
 	case op >= 0x41 && op <= 0x44:
 		b.constant(op)
-	case op >= 0x02 && op <= 0x0e:
+	case op >= 0x02 && op <= 0x0f:
 		b.control(op)
 	default:
 		b.other(op)
@@ -109,12 +153,10 @@ func (b *body) constant(op byte) {
 
 func (b *body) other(op byte) {
 	switch op {
-	case 0x00, 0x01, 0x0f, 0x1a, 0x1b, 0xd1:
-		// unreachable, nop, return, drop, select, ref.is_null: no immediates.
+	case 0x00, 0x01, 0x1a, 0x1b, 0xd1:
+		// unreachable, nop, drop, select, ref.is_null: no immediates.
 	case 0xfc:
 		b.bulk()
-	case 0xfd:
-		b.vector()
 	default:
 		b.reference(op)
 	}
@@ -126,19 +168,18 @@ func (b *body) control(op byte) {
 	switch op {
 	case 0x02, 0x03, 0x04: // block, loop, if
 		b.blockType()
-		if len(b.blocks) > maxNesting {
-			b.fail("blocks nest deeper than %d", maxNesting)
-			return
+		b.open(op)
+		if op == 0x03 {
+			b.newPoint()
 		}
-		b.blocks = append(b.blocks, op)
 	case 0x05: // else
-		if top := len(b.blocks) - 1; b.blocks[top] == 0x04 {
-			b.blocks[top] = op
+		if top := len(b.blocks) - 1; b.blocks[top].kind == 0x04 {
+			b.blocks[top].kind = op
 		} else {
 			b.fail("else without if")
 		}
 	case 0x0b: // end
-		b.blocks = b.blocks[:len(b.blocks)-1]
+		b.close()
 	case 0x0c, 0x0d: // br, br_if
 		b.index(len(b.blocks), "label")
 	case 0x0e: // br_table
@@ -150,8 +191,33 @@ func (b *body) control(op byte) {
 				return
 			}
 		}
+	case 0x0f:
+		b.leave()
 	default:
-		b.fail("instruction %#x is not supported", op)
+		b.fail("exceptions are not supported (instruction %#x)", op)
+	}
+}
+
+// open begins a block.
+func (b *body) open(kind byte) {
+	next := block{kind: kind}
+	if n := len(b.blocks); n > maxNesting {
+		b.fail("blocks nest deeper than %d", maxNesting)
+	} else if n > 0 {
+		next.point = b.blocks[n-1].point
+	}
+	b.blocks = append(b.blocks, next)
+}
+
+// close ends a block. Each of the locals that were assigned in it may be a
+// value of its own from here on, or from the head of the loop.
+func (b *body) close() {
+	top := len(b.blocks) - 1
+	sets := b.blocks[top].sets
+	b.slots += min(sets, b.locals)
+	b.blocks = b.blocks[:top]
+	if top > 0 {
+		b.blocks[top-1].sets += sets
 	}
 }
 
@@ -161,8 +227,13 @@ func (b *body) blockType() {
 		b.off++
 		return
 	}
-	if t := b.signed(33); b.err == nil && (t < 0 || t >= int64(len(b.m.types))) {
+	t := b.signed(33)
+	if b.err == nil && (t < 0 || t >= int64(len(b.m.types))) {
 		b.fail("block type %d is out of range", t)
+		return
+	}
+	if b.err == nil {
+		b.slots += len(b.m.types[t].Params) + len(b.m.types[t].Results)
 	}
 }
 
@@ -170,10 +241,15 @@ func (b *body) blockType() {
 func (b *body) reference(op byte) {
 	switch op {
 	case 0x10, 0xd2: // call, ref.func
-		b.index(len(b.m.funcs), "function")
+		if f := b.m.function(b.reader); b.err == nil && op == 0x10 {
+			b.call(b.m.funcType(f))
+		}
 	case 0x11: // call_indirect
-		b.index(len(b.m.types), "type")
+		t := b.index(len(b.m.types), "type")
 		b.index(len(b.m.tables), "table")
+		if b.err == nil {
+			b.call(b.m.types[t])
+		}
 	case 0x1c: // select with types
 		for range b.count(1) {
 			if t := b.byte(); b.err == nil && !isValueType(t) {
@@ -185,11 +261,30 @@ func (b *body) reference(op byte) {
 	case 0x25, 0x26: // table.get, table.set
 		b.index(len(b.m.tables), "table")
 	case 0x3f, 0x40: // memory.size, memory.grow
+		if op == 0x40 {
+			b.sized(growPages)
+		}
 		b.memory()
 	case 0xd0: // ref.null
 		if t := b.byte(); b.err == nil && !isRefType(t) {
 			b.fail("null of type %#x", t)
 		}
+	default:
+		b.refuse(op)
+	}
+}
+
+// refuse says which proposal an instruction belongs to.
+func (b *body) refuse(op byte) {
+	switch op {
+	case 0x12, 0x13, 0x15:
+		b.fail("tail calls are not supported (instruction %#x)", op)
+	case 0x18, 0x19, 0x1f:
+		b.fail("exceptions are not supported (instruction %#x)", op)
+	case 0xfd:
+		b.fail("vectors (SIMD) are not supported (instruction 0xfd)")
+	case 0xfe:
+		b.fail("threads are not supported (instruction 0xfe)")
 	default:
 		b.fail("instruction %#x is not supported", op)
 	}
@@ -220,7 +315,8 @@ func (b *body) segment() { b.index(max(b.m.dataCount, 0), "data segment") }
 // and tables. wazero takes one byte for the second half of the opcode.
 func (b *body) bulk() {
 	tables := func() { b.index(len(b.m.tables), "table") }
-	switch sub := b.byte(); sub {
+	sub := b.byte()
+	switch sub {
 	case 0, 1, 2, 3, 4, 5, 6, 7:
 	case 8: // memory.init
 		b.segment()
@@ -245,40 +341,12 @@ func (b *body) bulk() {
 	default:
 		b.fail("instruction 0xfc %#x is not supported", sub)
 	}
-}
-
-// vectorHole reports whether a number behind 0xfd names no instruction.
-func vectorHole(sub byte) bool {
 	switch sub {
-	case 0x9a, 0xa2, 0xa5, 0xa6, 0xaf, 0xb0, 0xb2, 0xb3, 0xb4, 0xbb, 0xc2, 0xc5, 0xc6,
-		0xcf, 0xd0, 0xd2, 0xd3, 0xd4, 0xe2, 0xee:
-		return true
-	default:
-		return false
-	}
-}
-
-// vector reads SIMD. The second half of the opcode is a LEB128 below 256; wazero
-// looks at its first byte only, so 0x01 must be the second.
-func (b *body) vector() {
-	sub := b.byte()
-	if sub >= 0x80 {
-		if high := b.byte(); high != 1 {
-			b.fail("instruction 0xfd %#x %#x is not supported", sub, high)
-			return
-		}
-	}
-	switch {
-	case sub <= 11, sub == 92, sub == 93: // loads and stores
-		b.memArg()
-	case sub == 12, sub == 13: // const, shuffle
-		b.take(16)
-	case sub >= 21 && sub <= 34: // lanes
-		b.byte()
-	case sub >= 84 && sub <= 91: // lane loads and stores
-		b.memArg()
-		b.byte()
-	case vectorHole(sub):
-		b.fail("instruction 0xfd %#x is not supported", sub)
+	case 8, 10, 11:
+		b.sized(moveBytes)
+	case 12, 14, 17:
+		b.sized(moveEntries)
+	case 15:
+		b.sized(growEntries)
 	}
 }
