@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -130,6 +131,23 @@ func Inspect(raw []byte) (Header, ID, error) {
 		return Header{}, ID{}, fmt.Errorf("delta: %w", err)
 	}
 	return e.header, e.id, nil
+}
+
+// HeaderOf reads header and id of the beginning of an envelope, which reaches at
+// least to the end of its header: of bytes that were verified before and of which
+// the rest was not read. Errors are those of Inspect.
+func HeaderOf(beginning []byte) (Header, ID, error) {
+	r := &reader{rest: beginning}
+	r.tuple("envelope", 3)
+	raw := r.bytes("header")
+	if r.err != nil {
+		return Header{}, ID{}, fmt.Errorf("delta: %w", r.err)
+	}
+	h, err := decodeHeader(raw)
+	if err != nil {
+		return Header{}, ID{}, fmt.Errorf("delta: %w", err)
+	}
+	return h, sha256.Sum256(raw), nil
 }
 
 // decodeBody reads a body of version 1. Its parts lie in raw.

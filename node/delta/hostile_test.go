@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"mero/node/delta"
 	"mero/node/ident"
@@ -364,4 +365,27 @@ func FuzzOpen(f *testing.F) {
 			t.Fatal("Open and Inspect differ")
 		}
 	})
+}
+
+func TestHeaderOfABeginning(t *testing.T) {
+	d, err := delta.Open(newForgery().bytes(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := d.Header()
+	raw := d.Bytes()
+	read := 0
+	for n := range len(raw) + 1 {
+		h, id, err := delta.HeaderOf(raw[:n])
+		if err != nil {
+			continue
+		}
+		read++
+		if id != d.ID() || !cmp.Equal(h, want) {
+			t.Fatalf("of %d bytes: %s %+v, want %s %+v", n, id, h, d.ID(), want)
+		}
+	}
+	if read == 0 || read == len(raw)+1 {
+		t.Errorf("%d of %d beginnings were read", read, len(raw)+1)
+	}
 }
