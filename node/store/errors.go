@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+
+	"mero/node/ident"
 )
 
 var (
@@ -23,9 +25,29 @@ var (
 	// ErrFailed says that the disk refused an earlier write, so it is not known
 	// what it holds. Reads go on; writing needs a restart.
 	ErrFailed = errors.New("store cannot write since the disk refused a write; restart the node")
+	// ErrSpent says that a scratch was taken by a step, discarded, or left half
+	// written by a failure.
+	ErrSpent = errors.New("scratch is used up")
 	// ErrLocked says that another process has the store open.
 	ErrLocked = errors.New("store is in use by another process")
 )
+
+// ChangedError is ErrStale for one key: although no step came in between, a step's
+// Old is not what is stored. Unless the caller's Old is wrong, something changed the
+// value behind the store's back (R9), and folding the context again repairs it.
+type ChangedError struct {
+	Context ident.ContextID
+	Key     []byte
+}
+
+// Error tells the context, and of the key what fits into a line.
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("context %s: %v: the stored value of key %.64x (%d bytes) is not what the step says",
+		e.Context, ErrStale, e.Key, len(e.Key))
+}
+
+// Unwrap gives ErrStale.
+func (e *ChangedError) Unwrap() error { return ErrStale }
 
 // SchemaError says that the data are of a release that is newer than this one.
 type SchemaError struct {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -17,25 +18,28 @@ import (
 //     overlay, the group counts, the leftover record goes. This is the step.
 //  3. The overlay is moved into the base. When that is interrupted the step is
 //     nevertheless there.
+//
+// A step with a scratch does the same in the scratch's generation.
 func (s *Store) commitLarge(ctx context.Context, p *plan, last *batch) error {
-	generation := s.newGeneration()
-	s.active.add(generation)
-	defer s.active.remove(generation)
+	if p.Scratch == nil {
+		p.overlay = s.newGeneration()
+		s.active.add(p.overlay)
+		defer s.active.remove(p.overlay)
+	}
 	s.metrics.large.Inc()
 
-	values := p.valueWrites(generation, true)
-	queue, err := s.queueWrites(p.Step, generation)
+	values := p.valueWrites(p.overlay, true)
+	queue, err := s.queueWrites(p.Step, p.overlay)
 	if err != nil {
 		return err
 	}
-	p.overlay = generation
 	if err := s.addContext(last, p); err != nil {
 		return err
 	}
 	if len(queue) > 0 {
-		last.add(write{key: groupKey(generation), value: []byte{}})
+		last.add(write{key: groupKey(p.overlay), value: []byte{}})
 	}
-	last.add(write{key: leftoverKey(generation), del: true})
+	last.add(write{key: leftoverKey(p.overlay), del: true})
 	if s.over(last) {
 		return fmt.Errorf("%w: %d identities, epoch keys and queue entries in one step", ErrTooLarge, len(last.writes))
 	}
@@ -47,7 +51,10 @@ func (s *Store) commitLarge(ctx context.Context, p *plan, last *batch) error {
 	if err := s.room(2 * bytes); err != nil {
 		return err
 	}
-	err = s.writeAhead(ctx, p.Step, generation, values, queue)
+	if p.Scratch != nil {
+		p.Scratch.torn = true // it now has values that are of this step alone
+	}
+	err = s.writeAhead(ctx, p, values, queue)
 	if err == nil {
 		err = s.submit(last)
 	}
@@ -55,29 +62,42 @@ func (s *Store) commitLarge(ctx context.Context, p *plan, last *batch) error {
 		s.untidy.Store(true)
 		return err
 	}
+	s.settle(ctx, p)
+	return nil
+}
+
+// settle moves the overlay of a step that is there. When it cannot, Run or the next
+// step does.
+func (s *Store) settle(ctx context.Context, p *plan) {
+	if p.Scratch != nil {
+		p.Scratch.end()
+	}
 	if p.Context == nil {
-		return nil
+		return
 	}
 	if err := s.merge(context.WithoutCancel(ctx), p.Context.ID); err != nil {
 		s.untidy.Store(true)
 		s.log.Warn().Err(err).Stringer("context", p.Context.ID).Msg("large step is kept beside the state for now")
 	}
-	return nil
 }
 
 // writeAhead does the first part of commitLarge.
-func (s *Store) writeAhead(ctx context.Context, st *Step, generation uint32, values, queue []write) error {
+func (s *Store) writeAhead(ctx context.Context, p *plan, values, queue []write) error {
 	rec := leftoverRecord{}
-	if st.Context != nil {
-		rec.Context = st.Context.ID
+	if p.Context != nil {
+		rec.Context = p.Context.ID
 	}
 	mark, err := s.codec.encode(rec)
 	if err != nil {
 		return err
 	}
 	ahead := stream{store: s, ctx: ctx}
-	if err := ahead.add(write{key: leftoverKey(generation), value: mark}); err != nil {
+	// A scratch has the same mark already, unless it is empty.
+	if err := ahead.add(write{key: leftoverKey(p.overlay), value: mark}); err != nil {
 		return err
+	}
+	if p.Scratch != nil {
+		p.Scratch.marked = true
 	}
 	if err := ahead.add(values...); err != nil {
 		return err
@@ -147,22 +167,23 @@ func (s *Store) mergeSome(out *stream, r reader, sp space, prefix, from []byte) 
 	opt.PrefetchSize = 16
 	it := r.txn.NewIterator(opt)
 	defer it.Close()
-	bytes := 0
+	m := mover{reader: r, space: sp}
+	moved := 0
 	for it.Seek(from); it.Valid(); it.Next() {
 		item := it.Item()
-		if bytes >= s.limits.batchBytes/2 {
+		if moved >= s.limits.batchBytes/2 {
 			return item.KeyCopy(nil), nil
 		}
 		value, err := item.ValueCopy(nil)
 		if err != nil {
 			return nil, fmt.Errorf("read from the store: %w", err)
 		}
-		writes, err := r.moved(sp, item.KeyCopy(nil), value)
+		writes, err := m.move(item.KeyCopy(nil), value)
 		if err != nil {
 			return nil, err
 		}
 		for _, w := range writes {
-			bytes += w.cost()
+			moved += w.cost()
 		}
 		if err := out.add(writes...); err != nil {
 			return nil, err
@@ -171,37 +192,53 @@ func (s *Store) mergeSome(out *stream, r reader, sp space, prefix, from []byte) 
 	return nil, nil
 }
 
-// moved is what happens to one record of the overlay: it replaces the base's, and
+// mover moves the records of an overlay, which come in order.
+type mover struct {
+	reader
+	space space
+	dead  []byte // the form of the last tombstone
+}
+
+// move is what happens to one record of the overlay: it replaces the base's, and
 // pages of the base that the new value does not have go first.
-func (r reader) moved(sp space, key, value []byte) ([]write, error) {
+func (m *mover) move(key, value []byte) ([]write, error) {
 	form, page, err := cutPage(key)
 	if err != nil {
 		return nil, err
 	}
-	stem := r.stem(sp, r.base, form)
+	if page != 0 && bytes.Equal(form, m.dead) {
+		return nil, nil // went with the tombstone
+	}
+	stem := m.stem(m.space, m.base, form)
 	leave := write{key: key, del: true}
+	// A scratch has whole values, of which most may be what they were.
+	if now, err := record(m.txn, withPage(stem, page)); err != nil || bytes.Equal(now, value) {
+		return []write{leave}, err
+	}
+	replace := write{key: withPage(stem, page), value: value}
 	if page != 0 {
-		return []write{{key: withPage(stem, page), value: value}, leave}, nil
+		return []write{replace, leave}, nil
 	}
-	now, err := decodeHead(sp, form, value)
+	now, err := decodeHead(m.space, form, value)
 	if err != nil {
 		return nil, err
 	}
-	below := reader{txn: r.txn, context: r.context, generations: generations{base: r.base}}
-	before, had, err := below.headOf(sp, form)
+	below := reader{txn: m.txn, context: m.context, generations: generations{base: m.base}}
+	before, had, err := below.headOf(m.space, form)
 	if err != nil {
 		return nil, err
-	}
-	if now.tombstone {
-		var out []write
-		if had {
-			out = removal(nil, sp, stem, before)
-		}
-		return append(out, leave), nil
 	}
 	var out []write
-	if had {
-		out = removePages(nil, stem, sp.pages(now.length), sp.pages(before.length))
+	if now.tombstone {
+		m.dead = bytes.Clone(form)
+		if had {
+			out = removal(out, m.space, stem, before)
+		}
+		// The tombstone goes last: its key alone would mean nothing.
+		return removal(out, m.space, m.stem(m.space, m.overlay, form), now), nil
 	}
-	return append(out, write{key: withPage(stem, 0), value: value}, leave), nil
+	if had {
+		out = removePages(out, stem, m.space.pages(now.length), m.space.pages(before.length))
+	}
+	return append(out, replace, leave), nil
 }

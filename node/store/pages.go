@@ -16,6 +16,7 @@ import (
 //
 //	01 | uvarint length of the value | uvarint length of the key, if its form is a hash | first page
 //	00                                 a tombstone; in overlays only
+//	00 | uvarint length of the key     the same, in a scratch, if its form is a hash
 //
 // A key that is named by its hash follows as pages from keyChunkPage on. Only
 // pages that change are written; an overlay has a head for every key it touches,
@@ -58,8 +59,8 @@ type head struct {
 }
 
 func decodeHead(s space, form, b []byte) (head, error) {
-	if len(b) == 1 && b[0] == headTombstone {
-		return head{tombstone: true}, nil
+	if len(b) > 0 && b[0] == headTombstone {
+		return decodeTombstone(form, b[1:])
 	}
 	if len(b) == 0 || b[0] != headValue {
 		return head{}, broken("value", "bad head of %d bytes", len(b))
@@ -84,6 +85,26 @@ func decodeHead(s space, form, b []byte) (head, error) {
 	return head{length: int(length), keyLength: int(keyLength), first: b}, nil
 }
 
+func decodeTombstone(form, b []byte) (head, error) {
+	if len(b) == 0 {
+		return head{tombstone: true}, nil
+	}
+	length, n := binary.Uvarint(b)
+	if n != len(b) || length > MaxKey || !hashed(form) {
+		return head{}, broken("value", "bad tombstone of %d bytes", 1+len(b))
+	}
+	return head{tombstone: true, keyLength: int(length)}, nil
+}
+
+// encodeTombstone is a tombstone, with the length of its key where pieces of that
+// follow.
+func encodeTombstone(keyLength int) []byte {
+	if keyLength == 0 {
+		return []byte{headTombstone}
+	}
+	return binary.AppendUvarint([]byte{headTombstone}, uint64(keyLength))
+}
+
 func encodeHead(s space, form, key, value []byte) []byte {
 	first := s.page(value, 0)
 	b := make([]byte, 0, 1+2*binary.MaxVarintLen64+len(first))
@@ -104,7 +125,7 @@ func diff(out []write, s space, prefix []byte, c Change, overlay bool) []write {
 	case c.HasNew:
 		return diffValue(out, s, stem, form, c, overlay)
 	case c.HadOld && overlay:
-		return append(out, write{key: withPage(stem, 0), value: []byte{headTombstone}})
+		return append(out, write{key: withPage(stem, 0), value: encodeTombstone(0)})
 	case c.HadOld:
 		return removal(out, s, stem, head{length: len(c.Old), keyLength: keyLength(form, c.Key)})
 	}
@@ -140,10 +161,16 @@ func diffValue(out []write, s space, stem, form []byte, c Change, overlay bool) 
 		out = append(out, write{key: withPage(stem, 0), value: encodeHead(s, form, c.Key, c.New)})
 	}
 	if hashed(form) && !c.HadOld {
-		for n := range chunks(len(c.Key)) {
-			piece := c.Key[n*keyChunk : min((n+1)*keyChunk, len(c.Key))]
-			out = append(out, write{key: withPage(stem, keyChunkPage+uint32(n)), value: piece})
-		}
+		out = keyPieces(out, stem, c.Key)
+	}
+	return out
+}
+
+// keyPieces keeps a key that is named by its hash.
+func keyPieces(out []write, stem, key []byte) []write {
+	for n := range chunks(len(key)) {
+		piece := key[n*keyChunk : min((n+1)*keyChunk, len(key))]
+		out = append(out, write{key: withPage(stem, keyChunkPage+uint32(n)), value: piece})
 	}
 	return out
 }
@@ -224,6 +251,17 @@ func (r reader) headOf(s space, form []byte) (h head, ok bool, err error) {
 	return head{}, false, nil
 }
 
+// pageOf reads a further page of a value, nil when there is none.
+func (r reader) pageOf(s space, form []byte, page uint32) ([]byte, error) {
+	if r.overlay != 0 {
+		b, err := record(r.txn, withPage(r.stem(s, r.overlay, form), page))
+		if b != nil || err != nil {
+			return b, err
+		}
+	}
+	return record(r.txn, withPage(r.stem(s, r.base, form), page))
+}
+
 // get reads a value.
 func (r reader) get(s space, key []byte) ([]byte, bool, error) {
 	if len(key) > MaxKey {
@@ -234,8 +272,14 @@ func (r reader) get(s space, key []byte) ([]byte, bool, error) {
 	if !ok || err != nil {
 		return nil, false, err
 	}
+	value, err := r.value(s, form, h)
+	return value, err == nil, err
+}
+
+// value reads the value of a head.
+func (r reader) value(s space, form []byte, h head) ([]byte, error) {
 	if h.length <= len(h.first) {
-		return h.first, true, nil
+		return h.first, nil
 	}
 	value := make([]byte, h.length)
 	copy(value, h.first)
@@ -246,15 +290,15 @@ func (r reader) get(s space, key []byte) ([]byte, bool, error) {
 			continue
 		}
 		if err := r.fill(s, r.stem(s, generation, form), value, found); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 	for n, ok := range found {
 		if !ok {
-			return nil, false, broken("value", "page %d of %d is missing", n, len(found))
+			return nil, broken("value", "page %d of %d is missing", n, len(found))
 		}
 	}
-	return value, true, nil
+	return value, nil
 }
 
 // fill copies the further pages that one generation has into the value.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -14,10 +15,17 @@ import (
 type Step struct {
 	// Context is the record after the step; its Step is what the View said from
 	// which the step was made, and Commit adds one to it. It may be nil when
-	// Deltas, State, Local, Private, Undo and UndoDrop are empty.
+	// all parts that belong to a context are empty.
 	Context *Context
 	// Create makes the context; ErrExists when it is there.
 	Create bool
+	// Scratch becomes part of the state in this step and ends with it. State comes on
+	// top: its Old values are those that are visible with the scratch. The other parts
+	// are as in any step. When Commit fails before anything was written (ErrStale,
+	// ErrDiskFull and the like) the scratch is as it was; else it is ErrSpent. It is
+	// moved into the state before Commit returns, as a large step is; the
+	// acknowledgement does not depend on that.
+	Scratch *Scratch
 	// Deltas are added, or get another fate.
 	Deltas []DeltaRecord
 	// State, Local and Private are changes of the three states of the context.
@@ -46,7 +54,7 @@ func (st *Step) Empty() bool {
 
 // ofContext reports whether there are parts that belong to one context.
 func (st *Step) ofContext() bool {
-	return len(st.Deltas) > 0 || len(st.State) > 0 || len(st.Local) > 0 || len(st.Private) > 0 ||
+	return st.Scratch != nil || len(st.Deltas) > 0 || len(st.State) > 0 || len(st.Local) > 0 || len(st.Private) > 0 ||
 		len(st.Undo) > 0 || len(st.UndoDrop) > 0
 }
 
@@ -72,6 +80,10 @@ func (s *Store) Commit(ctx context.Context, st *Step) error {
 		return s.commitStep(ctx, p)
 	}
 	defer s.steps.lock(st.Context.ID)()
+	if sc := st.Scratch; sc != nil {
+		sc.mu.Lock()
+		defer sc.mu.Unlock()
+	}
 	if err := s.present(ctx, p); err != nil {
 		return err
 	}
@@ -86,6 +98,9 @@ func (s *Store) Commit(ctx context.Context, st *Step) error {
 func (st *Step) check() error {
 	if st.Context == nil && (st.ofContext() || st.Create) {
 		return fmt.Errorf("%w: changes without a context", ErrNotFound)
+	}
+	if st.Create && st.Scratch != nil {
+		return fmt.Errorf("%w: a scratch of a context that is not there", ErrNotFound)
 	}
 	if st.Context != nil && len(st.Context.Heads) > MaxHeads {
 		return fmt.Errorf("%w: %d heads, at most %d", ErrTooLarge, len(st.Context.Heads), MaxHeads)
@@ -147,6 +162,8 @@ type plan struct {
 	generations
 	// begins are the stored beginnings of deltas that get a fate only.
 	begins map[delta.ID][]byte
+	// scratch are the records of State in a step with a scratch.
+	scratch []write
 }
 
 // present compares a step with what is stored and finds where its values go. The
@@ -170,14 +187,31 @@ func (s *Store) present(ctx context.Context, p *plan) error {
 	case rec.Step != p.Context.Step:
 		return fmt.Errorf("context %s: %w: made at %d, now at %d", id, ErrStale, p.Context.Step, rec.Step)
 	}
+	if p.Scratch != nil {
+		if err := p.Scratch.claim(s, id, rec); err != nil {
+			return err
+		}
+	}
 	if rec.Overlay != 0 {
 		if err := s.merge(ctx, id); err != nil {
 			return err
 		}
 	}
 	p.base = rec.Base
+	if p.Scratch != nil {
+		p.overlay = p.Scratch.generation
+	}
 	return s.read(func(txn *badger.Txn) error {
-		return p.compare(reader{txn: txn, context: id, generations: p.generations})
+		err := p.compare(reader{txn: txn, context: id, generations: p.generations})
+		if err != nil || p.Scratch == nil {
+			return err
+		}
+		for _, c := range p.State {
+			if p.scratch, err = p.Scratch.reader(txn).replace(p.scratch, c); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -205,12 +239,12 @@ func (s *Store) contextHead(id ident.ContextID) (rec *contextHead, gone bool, er
 func (p *plan) compare(r reader) error {
 	for sp, changes := range [...][]Change{spaceState: p.State, spaceLocal: p.Local, spacePrivate: p.Private} {
 		for _, c := range changes {
-			h, ok, err := r.headOf(space(sp), appendForm(nil, c.Key))
+			same, err := r.isOld(space(sp), c)
 			if err != nil {
 				return err
 			}
-			if ok != c.HadOld || ok && h.length != len(c.Old) {
-				return fmt.Errorf("context %s: %w: key of %d bytes is not as the step says", r.context, ErrStale, len(c.Key))
+			if !same {
+				return &ChangedError{Context: r.context, Key: c.Key}
 			}
 		}
 	}
@@ -227,6 +261,37 @@ func (p *plan) compare(r reader) error {
 		p.begins[d.ID] = begin
 	}
 	return nil
+}
+
+// isOld reports whether c.Old is what is stored: whether there is a value, its
+// length, its first page, which costs nothing more, and of the others those that
+// the change rewrites.
+func (r reader) isOld(s space, c Change) (bool, error) {
+	form := appendForm(nil, c.Key)
+	h, ok, err := r.headOf(s, form)
+	if err != nil || ok != c.HadOld || !ok {
+		return ok == c.HadOld, err
+	}
+	if h.length != len(c.Old) || !bytes.Equal(h.first, s.page(c.Old, 0)) {
+		return false, nil
+	}
+	pages := s.pages(len(c.Old))
+	if c.HasNew {
+		pages = min(pages, s.pages(len(c.New)))
+	} else {
+		pages = 1 // nothing is rewritten
+	}
+	for n := 1; n < pages; n++ {
+		old := s.page(c.Old, n)
+		if bytes.Equal(old, s.page(c.New, n)) {
+			continue
+		}
+		stored, err := r.pageOf(s, form, uint32(n))
+		if err != nil || !bytes.Equal(stored, old) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // commitStep writes the step in one transaction if it fits, else as an overlay.
@@ -249,11 +314,23 @@ func (s *Store) commitStep(ctx context.Context, p *plan) error {
 		if err := s.addContext(whole, p); err != nil {
 			return err
 		}
+		if p.Scratch != nil {
+			whole.add(write{key: leftoverKey(p.overlay), del: true})
+		}
 		if !s.over(whole) {
-			return s.submit(whole)
+			return s.commitSmall(ctx, p, whole)
 		}
 	}
 	return s.commitLarge(ctx, p, last)
+}
+
+// commitSmall writes the step in one transaction, and moves its scratch.
+func (s *Store) commitSmall(ctx context.Context, p *plan, whole *batch) error {
+	if err := s.submit(whole); err != nil || p.Scratch == nil {
+		return err
+	}
+	s.settle(ctx, p)
+	return nil
 }
 
 // size is a lower bound of what the step's new values may need.
@@ -338,6 +415,10 @@ func (p *plan) valueWrites(generation uint32, overlay bool) []write {
 	var out []write
 	id := p.Context.ID
 	for sp, changes := range [...][]Change{spaceState: p.State, spaceLocal: p.Local, spacePrivate: p.Private} {
+		if p.Scratch != nil && space(sp) == spaceState {
+			out = append(out, p.scratch...)
+			continue
+		}
 		prefix := generationKey(space(sp), id, generation)
 		for _, c := range changes {
 			out = diff(out, space(sp), prefix, c, overlay)

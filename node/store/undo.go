@@ -97,7 +97,7 @@ func undoWrites(out []write, st *Step, generation uint32, overlay bool) []write 
 		form := appendForm(nil, undoForm(ref))
 		stem := append(append(make([]byte, 0, len(prefix)+len(form)), prefix...), form...)
 		if overlay {
-			out = append(out, write{key: withPage(stem, 0), value: []byte{headTombstone}})
+			out = append(out, write{key: withPage(stem, 0), value: encodeTombstone(0)})
 		} else {
 			out = removal(out, spaceUndo, stem, head{length: ref.Bytes})
 		}

@@ -235,7 +235,8 @@ func first(errs ...error) error {
 	return nil
 }
 
-// assemble makes key and value of the groups of one form; false for a tombstone.
+// assemble makes key and value of the groups of one form; false for a tombstone,
+// whose key is known if it is plain or of a scratch.
 func assemble(s space, layers []*group) (KeyValue, bool, error) {
 	form := layers[0].form
 	var raw []byte
@@ -248,7 +249,7 @@ func assemble(s space, layers []*group) (KeyValue, bool, error) {
 		return KeyValue{}, false, broken("value", "pages without a head")
 	}
 	h, err := decodeHead(s, form, raw)
-	if err != nil || h.tombstone {
+	if err != nil {
 		return KeyValue{}, false, err
 	}
 	value := make([]byte, h.length)
@@ -276,7 +277,7 @@ func assemble(s space, layers []*group) (KeyValue, bool, error) {
 	if !hashed(form) {
 		key, _, err = plainForm(form)
 	}
-	return KeyValue{Key: key, Value: value}, err == nil, err
+	return KeyValue{Key: key, Value: value}, err == nil && !h.tombstone, err
 }
 
 // target is where a page belongs.
