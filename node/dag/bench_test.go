@@ -71,6 +71,28 @@ func BenchmarkInOrder10000(b *testing.B) { benchmark(b, history(10_000, 1)) }
 
 func BenchmarkInOrder10000FiveWriters(b *testing.B) { benchmark(b, history(10_000, 5)) }
 
+// A start with a large context. Deltas are loaded in canonical order.
+func BenchmarkLoad100000(b *testing.B) { benchmark(b, history(100_000, 1)) }
+
+func BenchmarkLoad100000FiveWriters(b *testing.B) { benchmark(b, history(100_000, 5)) }
+
+// The heads of 100 000 deltas of which the last wait, with what rests on them, and
+// finding these.
+func BenchmarkLast10Wait(b *testing.B) {
+	g := add(b, history(100_000, 5))
+	roots := []delta.ID{g.At(g.Len() - 10)}
+	b.ReportAllocs()
+	for b.Loop() {
+		out := map[delta.ID]struct{}{roots[0]: {}}
+		for _, id := range g.Descendants(roots...) {
+			out[id] = struct{}{}
+		}
+		if len(g.HeadsWithout(out)) == 0 {
+			b.Fatal("no heads")
+		}
+	}
+}
+
 // P16: 100 contexts of 1 000 deltas.
 func BenchmarkMemory(b *testing.B) {
 	nodes := history(1000, 3)

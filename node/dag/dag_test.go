@@ -374,6 +374,34 @@ func TestAncestry(t *testing.T) {
 	}
 }
 
+func TestHeadsWithout(t *testing.T) {
+	text, g := load(t, "G -> A | B -> C -> D | E\nB -> F\nG -> H")
+	for out, want := range map[string]string{
+		"":                "D E F H",
+		"D":               "E F H",
+		"D E":             "C F H",
+		"C D E":           "A F H",
+		"F":               "D E H",
+		"C D E F":         "A B H",
+		"A C D E":         "F H",
+		"A B C D E F":     "H",
+		"A B C D E F H":   "G",
+		"G A B C D E F H": "",
+		"H unknown":       "D E F",
+	} {
+		set := map[delta.ID]struct{}{}
+		for name := range strings.FieldsSeq(out) {
+			set[id(name)] = struct{}{}
+		}
+		if got := text.text(g.HeadsWithout(set)); got != want {
+			t.Errorf("without %q: got %q, want %q", out, got, want)
+		}
+	}
+	if got := text.text(g.HeadsWithout(nil)); got != text.text(g.Heads()) {
+		t.Errorf("without none: got %q", got)
+	}
+}
+
 func TestOrderFromAPlace(t *testing.T) {
 	text, g := load(t, "G@1 -> A@3 | B@3 -> C@7")
 	for _, row := range []struct {
@@ -391,18 +419,28 @@ func TestOrderFromAPlace(t *testing.T) {
 		{7, id("C"), 3, "C"},
 		{8, delta.ID{}, 4, ""},
 	} {
-		got := text.text(slices.Collect(g.From(row.time*delta.Tick, row.id)))
-		if n := g.Before(row.time*delta.Tick, row.id); got != row.rest || n != row.before {
+		place := delta.Place{Time: row.time * delta.Tick, ID: row.id}
+		got := text.text(slices.Collect(g.From(place)))
+		if n := g.Before(place); got != row.rest || n != row.before {
 			t.Errorf("from %d %s: got %q after %d, want %q after %d", row.time, row.id.Short(), got, n, row.rest, row.before)
 		}
 	}
 	for range g.All() {
 		break // stopping early must not panic
 	}
-	if last, at, ok := g.Latest(); last != id("C") || at != 7*delta.Tick || !ok {
-		t.Errorf("latest: got %s at %d, %v", last, at, ok)
+	for i, name := range []string{"G", "A", "B", "C"} {
+		place, ok := g.Place(id(name))
+		if g.At(i) != id(name) || !ok || g.Before(place) != i {
+			t.Errorf("%s: place %v, %v; at %d is %s", name, place, ok, i, g.At(i))
+		}
 	}
-	if _, _, ok := dag.New(id("G"), roomy).Latest(); ok {
+	if place, ok := g.Place(id("D")); ok {
+		t.Errorf("an unknown delta has place %v", place)
+	}
+	if last, ok := g.Latest(); last != (delta.Place{Time: 7 * delta.Tick, ID: id("C")}) || !ok {
+		t.Errorf("latest: got %v, %v", last, ok)
+	}
+	if _, ok := dag.New(id("G"), roomy).Latest(); ok {
 		t.Error("an empty graph has a latest delta")
 	}
 }

@@ -176,8 +176,9 @@ func (g *Graph) connect(n *Node) error {
 	return nil
 }
 
-// compare is the canonical order: time, then id (R8).
+// compare is the canonical order (R8).
 func (g *Graph) compare(a, b index) int {
+	// As delta.Place.Compare, without copying ids.
 	if c := cmp.Compare(g.nodes[a].time, g.nodes[b].time); c != 0 {
 		return c
 	}
@@ -243,6 +244,43 @@ func (g *Graph) Len() int { return len(g.nodes) }
 // Heads are the connected deltas without a connected child, ascending by id.
 func (g *Graph) Heads() []delta.ID { return g.ids(g.heads) }
 
+// HeadsWithout are the heads, ascending by id, that the graph would have without some
+// deltas: those that wait (R4), and that a new delta must not rest on. The descendants
+// of each must be among them; ids that are not connected are passed over. It costs what
+// these deltas have of parents, and the heads.
+func (g *Graph) HeadsWithout(out map[delta.ID]struct{}) []delta.ID {
+	isOut := func(at index) bool {
+		_, is := out[g.nodes[at].id]
+		return is
+	}
+	heads := slices.DeleteFunc(slices.Clone(g.heads), isOut)
+	for id := range out {
+		at, there := g.places.find(g.nodes, &id)
+		if !there {
+			continue
+		}
+		for _, e := range g.parentEdges(at) {
+			// Once for each parent: when it comes with the first of its children.
+			if g.edges[g.nodes[e.parent].firstChild].child == at && !isOut(e.parent) && g.onlyChildren(e.parent, isOut) {
+				heads = append(heads, e.parent)
+			}
+		}
+	}
+	ids := g.ids(heads)
+	slices.SortFunc(ids, delta.ID.Compare)
+	return ids
+}
+
+// onlyChildren reports whether all children of a delta are of some kind.
+func (g *Graph) onlyChildren(of index, kind func(index) bool) bool {
+	for e := g.nodes[of].firstChild; e != none; e = g.edges[e].next {
+		if !kind(g.edges[e].child) {
+			return false
+		}
+	}
+	return true
+}
+
 // Get is a connected delta.
 func (g *Graph) Get(id delta.ID) (Node, bool) {
 	at, there := g.places.find(g.nodes, &id)
@@ -255,15 +293,6 @@ func (g *Graph) Get(id delta.ID) (Node, bool) {
 		n.Parents = append(n.Parents, g.nodes[e.parent].id)
 	}
 	return n, true
-}
-
-// Latest is the last delta in canonical order; false in an empty graph.
-func (g *Graph) Latest() (delta.ID, delta.Time, bool) {
-	if len(g.order) == 0 {
-		return delta.ID{}, 0, false
-	}
-	v := &g.nodes[g.order[len(g.order)-1]]
-	return v.id, v.time, true
 }
 
 // IsPending reports whether the delta waits for ancestors.

@@ -72,10 +72,14 @@ func (n *naive) isConnected(genesis delta.ID, node dag.Node) bool {
 	return ok
 }
 
-func (n *naive) heads() []delta.ID {
+func (n *naive) heads() []delta.ID { return n.headsWithout(nil) }
+
+func (n *naive) headsWithout(out map[delta.ID]struct{}) []delta.ID {
 	heads := []delta.ID{}
+	isOut := func(id delta.ID) bool { _, is := out[id]; return is }
 	for id := range n.pasts {
-		if !slices.ContainsFunc(n.connected, func(c dag.Node) bool { return slices.Contains(c.Parents, id) }) {
+		hides := func(c dag.Node) bool { return !isOut(c.ID) && slices.Contains(c.Parents, id) }
+		if !isOut(id) && !slices.ContainsFunc(n.connected, hides) {
 			heads = append(heads, id)
 		}
 	}
@@ -235,6 +239,15 @@ func compare(t *testing.T, g *dag.Graph, want *naive, reported int) {
 	if diff := cmp.Diff(want.order(), order); diff != "" {
 		t.Fatalf("order (-naive +got):\n%s", diff)
 	}
+	for i, n := range want.connected {
+		place := delta.Place{Time: n.Time, ID: n.ID}
+		if got, ok := g.Place(n.ID); !ok || got != place || g.Before(place) != i || g.At(i) != n.ID {
+			t.Fatalf("position %d: place %v, %v, want %v; before %d, at %s", i, got, ok, place, g.Before(place), g.At(i))
+		}
+	}
+	if latest, ok := g.Latest(); ok != (len(order) > 0) || ok && latest.ID != order[len(order)-1] {
+		t.Fatalf("latest is %v, %v", latest, ok)
+	}
 	if reported != len(order) || g.Len() != len(order) {
 		t.Fatalf("%d reported as connected, Len %d, in order %d", reported, g.Len(), len(order))
 	}
@@ -289,6 +302,33 @@ func TestAncestryAgainstNaive(t *testing.T) {
 				if down[a.ID] != want.pasts[a.ID][b.ID] {
 					t.Fatalf("seed %d: Descendants gives %v", seed, down[a.ID])
 				}
+			}
+		}
+	}
+}
+
+// What waits is any set of deltas with all that rests on them.
+func TestHeadsWithoutAgainstNaive(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		nodes := randomNodes(r, 5+r.IntN(40))
+		g := dag.New(nodes[0].ID, roomy)
+		for _, i := range r.Perm(len(nodes)) {
+			_, _ = g.Add(nodes[i])
+		}
+		want := newNaive(nodes[0].ID, nodes)
+		out := map[delta.ID]struct{}{}
+		for range 1 + r.IntN(6) {
+			of := nodes[r.IntN(len(nodes))].ID
+			out[of] = struct{}{}
+			for id, past := range want.pasts {
+				if past[of] {
+					out[id] = struct{}{}
+				}
+			}
+			got := append([]delta.ID{}, g.HeadsWithout(out)...)
+			if diff := cmp.Diff(want.headsWithout(out), got); diff != "" {
+				t.Fatalf("seed %d: without %d (-naive +got):\n%s", seed, len(out), diff)
 			}
 		}
 	}

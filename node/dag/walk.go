@@ -1,7 +1,6 @@
 package dag
 
 import (
-	"iter"
 	"slices"
 
 	"mero/node/delta"
@@ -122,43 +121,5 @@ func (g *Graph) Descendants(of ...delta.ID) []delta.ID {
 func (g *Graph) pushChildren(f *frontier, at index) {
 	for e := g.nodes[at].firstChild; e != none; e = g.edges[e].next {
 		f.push(g.edges[e].child)
-	}
-}
-
-// All are the connected deltas in canonical order. The graph must not change during
-// the iteration.
-func (g *Graph) All() iter.Seq[delta.ID] { return g.from(0) }
-
-// From is the part of All that is not before the place of a time and an id, whether
-// or not that delta is there: what is folded again after a roll-back to that place.
-func (g *Graph) From(t delta.Time, id delta.ID) iter.Seq[delta.ID] {
-	return g.from(g.search(t, id))
-}
-
-// Before is the number of connected deltas before the place of a time and an id:
-// how many stay when state is rolled back to it.
-func (g *Graph) Before(t delta.Time, id delta.ID) int { return g.search(t, id) }
-
-func (g *Graph) search(t delta.Time, id delta.ID) int {
-	i, _ := slices.BinarySearchFunc(g.order, struct{}{}, func(at index, _ struct{}) int {
-		v := &g.nodes[at]
-		switch {
-		case v.time < t:
-			return -1
-		case v.time > t:
-			return 1
-		}
-		return v.id.Compare(id)
-	})
-	return i
-}
-
-func (g *Graph) from(i int) iter.Seq[delta.ID] {
-	return func(yield func(delta.ID) bool) {
-		for _, at := range g.order[i:] {
-			if !yield(g.nodes[at].id) {
-				return
-			}
-		}
 	}
 }
