@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mero/node/delta"
@@ -14,61 +15,88 @@ import (
 )
 
 // maxAhead is how far a context's time may run ahead of this node's clock
-// before the node refuses to write (R2).
+// before the node refuses to write, and before a delta waits for the clock (R2).
 const maxAhead = 5 * time.Minute
 
-// applyWatchdog is the longest that an apply may take on this node. It is no
-// setting, since settings may tighten calls, never applies (R7); passing it is a
-// shortage of this node and makes no delta void.
-const applyWatchdog = 2 * time.Minute
-
-// applyExport is how an application applies a fellow member's artifact.
-const applyExport = "__calimero_sync_next"
-
-// batch is the calls of one context that become one step of the store. Each
-// call sees what the calls before it did. Nothing is visible outside before
-// the step is durable.
+// batch is what becomes one step of the store: calls of one context, or deltas
+// that arrived and what their place in the order makes necessary. Each part sees
+// what the parts before it did. Nothing is visible outside before the step is
+// durable.
 type batch struct {
-	set *Set
-	rec store.Context
+	set  *Set
+	view *store.View // what the batch is based on; nil for a context that is new
+	rec  store.Context
 
 	state, local, private *overlay
+	trail                 trail
 
 	identities map[ident.PublicKey]*store.Identity // all that this node owns here
 	writers    map[ident.PublicKey]*store.Identity // those whose number moved
 	members    members
-	epochKey   delta.EpochKey
+	keys       map[delta.EpochID]delta.EpochKey
+
+	history *history // the graph, when the batch needed it
+	arrived map[delta.ID][]byte
+	records map[delta.ID]*store.DeltaRecord // of deltas whose fate is new
 
 	step    store.Step
-	deltas  []*delta.Delta
+	made    []*delta.Delta // here, in this batch
 	changes []events.Change
+	news    []news // deltas from elsewhere that count for the first time
+	rolled  bool   // state was taken back
+	deep    bool   // a deep roll-back is wanted
+	took    time.Duration // for the roll-back and what it made necessary
+
+	distrust bool // the undo spans do not fit: go back by folding from genesis
+}
+
+// news is a delta that was folded for the first time, for those who watch.
+type news struct {
+	id     delta.ID
+	events []delta.Event
 }
 
 // newBatch begins a batch on the snapshot of a context.
 func (s *Set) newBatch(view *store.View) (*batch, error) {
 	b := &batch{
 		set:        s,
+		view:       view,
 		rec:        view.Context(),
 		state:      newOverlay(view),
 		local:      newOverlay(getter(view.Local)),
 		private:    newOverlay(getter(view.Private)),
+		trail:      trail{view: view},
 		identities: make(map[ident.PublicKey]*store.Identity),
 		writers:    make(map[ident.PublicKey]*store.Identity),
+		keys:       make(map[delta.EpochID]delta.EpochKey),
+		arrived:    make(map[delta.ID][]byte),
+		records:    make(map[delta.ID]*store.DeltaRecord),
 	}
 	owned, err := view.Identities()
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range owned {
-		key := id.Public() // derived from the seed each time
-		b.identities[key] = &id
-		b.members = append(b.members, key)
+		b.identities[id.Public()] = &id // derived from the seed each time
 	}
-	b.epochKey, err = view.EpochKey(b.rec.Epoch)
-	if err != nil {
-		return nil, fmt.Errorf("key of epoch %s: %w", b.rec.Epoch, err)
-	}
+	b.members = membersOf(&b.rec)
 	return b, nil
+}
+
+// membersOf are the members as genesis made them: admissions are not built yet,
+// and whoever seals under an epoch of the context was given its key.
+func membersOf(rec *store.Context) members { return members{rec.Creator} }
+
+// key is the key of an epoch, or store.ErrNotFound.
+func (b *batch) key(epoch delta.EpochID) (delta.EpochKey, error) {
+	if key, ok := b.keys[epoch]; ok {
+		return key, nil
+	}
+	key, err := b.view.EpochKey(epoch)
+	if err == nil {
+		b.keys[epoch] = key
+	}
+	return key, err
 }
 
 // input is one call of one method.
@@ -146,11 +174,11 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 	if err != nil {
 		return nil, err
 	}
-	applied, err := b.apply(ctx, in.module, d, payload)
+	done, err := b.apply(ctx, in.module, d, payload)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.fold(in, d, applied, out); err != nil {
+	if err := b.keep(in, d, done, out); err != nil {
 		return nil, err
 	}
 	return b.answer(in, out, d), nil
@@ -167,60 +195,18 @@ func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result
 	if len(out.Writes) == 0 {
 		return b.answer(in, out, nil), nil
 	}
-	d, err := b.seal(in.who, now, delta.State{Events: deltaEvents(out.Events), Depth: in.depth, Call: call})
+	payload := delta.State{Events: deltaEvents(out.Events), Depth: in.depth, Call: call}
+	d, err := b.seal(in.who, now, payload)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.fold(in, d, out, nil); err != nil {
+	if err := b.checkSize(out); err != nil {
+		return nil, err
+	}
+	if err := b.keep(in, d, applied{out: out, layouts: b.rec.Layouts}, nil); err != nil {
 		return nil, err
 	}
 	return b.answer(in, out, d), nil
-}
-
-// replay is a replicated call as every replica runs it (R7).
-func (b *batch) replay(call *delta.Call, author ident.PublicKey, now delta.Time) vm.Call {
-	return vm.Call{
-		Mode: vm.ModeApply, Method: call.Method, Input: call.Input,
-		Context: b.rec.ID, Executor: author, Time: uint64(now), Random: random(call.Seed),
-		State: b.state, Members: b.members, Timeout: applyWatchdog,
-	}
-}
-
-// apply runs the application's own code for a delta on the replicated state,
-// with everything that a guest can feel fixed by the delta (R7). A guest that
-// refuses makes the delta void.
-func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, payload delta.State) (*vm.Outcome, error) {
-	h := d.Header()
-	if payload.Call != nil {
-		return ran(module.Run(ctx, b.replay(payload.Call, h.Author, h.Time)))
-	}
-	if !module.Has(applyExport) {
-		return nil, &VoidError{Cause: fmt.Errorf("the application does not export %s", applyExport)}
-	}
-	out, err := ran(module.Run(ctx, vm.Call{
-		Mode: vm.ModeApply, Method: applyExport, Input: payload.Artifact,
-		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: random(d.ID()),
-		State: b.state, Members: b.members, Timeout: applyWatchdog,
-	}))
-	if err == nil && !out.Committed {
-		return nil, &VoidError{Cause: ErrLostWrite}
-	}
-	return out, err
-}
-
-// ran tells a guest that refused, which makes a delta void on every replica,
-// from trouble of this node alone (R7).
-func ran(out *vm.Outcome, err error) (*vm.Outcome, error) {
-	var guest *vm.Error
-	if !errors.As(err, &guest) {
-		return out, err
-	}
-	switch guest.Kind {
-	case vm.KindHost, vm.KindTimeout, vm.KindCanceled:
-		return nil, err
-	default:
-		return nil, &VoidError{Cause: err}
-	}
 }
 
 // seal makes the next delta of a writer on the current heads.
@@ -235,47 +221,64 @@ func (b *batch) seal(who *store.Identity, now delta.Time, payload delta.State) (
 	if err != nil {
 		return nil, err
 	}
+	key, err := b.key(b.rec.Epoch)
+	if err != nil {
+		return nil, fmt.Errorf("key of epoch %s: %w", b.rec.Epoch, err)
+	}
+	parents := b.rec.Heads
+	if len(parents) > delta.MaxParents {
+		parents = parents[:delta.MaxParents] // the others stay heads until a later delta merges them
+	}
 	return delta.Seal(delta.Header{
-		Context: b.rec.ID, Kind: delta.KindState, Parents: b.rec.Heads,
+		Context: b.rec.ID, Kind: delta.KindState, Parents: slices.Clone(parents),
 		Author: who.Public(), Incarnation: who.Incarnation, Seq: who.Seq + 1, Time: now,
-	}, form, b.epochKey, nil, who.PrivateKey(), nil)
+	}, form, key, nil, who.PrivateKey(), nil)
 }
 
-// fold takes a delta and what applying it gave into the batch: state, root,
-// heads, clock, the writer's number and the private data of the call move
-// together. called is the call's own outcome on its author's node, nil where
-// the call itself is what is replicated. After an error nothing has moved.
-func (b *batch) fold(in input, d *delta.Delta, applied, called *vm.Outcome) error {
-	if err := b.checkSize(applied); err != nil {
-		return err
-	}
-	local, err := b.localWrites(in, applied, called)
+// keep takes a delta made here, and what applying it gave, into the batch: state,
+// root, heads, clock, the writer's number and the private data of the call move
+// together. called is the call's own outcome, nil where the call itself is what
+// is replicated. After an error nothing has moved.
+func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome) error {
+	local, err := b.localWrites(done.out, called, hasPrivateStorage(in.module))
 	if err != nil {
 		return err
 	}
-	for _, w := range applied.Writes {
-		b.rec.StateBytes = b.rec.StateBytes + entrySize(w.Key, w.Value, !w.Delete) - entrySize(w.Key, w.Old, w.HadOld)
-		b.rec.Sum.Replace(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
-		b.state.put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
+	if b.history != nil {
+		if err := b.history.append(d); err != nil {
+			return err
+		}
 	}
+	b.arrived[d.ID()] = d.Bytes()
+	b.fold(d, done, "")
 	for _, w := range local {
 		b.local.put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 	}
 	b.putPrivate(called)
-	b.rec.GuestRoot = applied.Root
 	in.who.Seq++
 	b.writers[in.who.Public()] = in.who
-	b.record(d)
+	b.made = append(b.made, d)
+	b.succeed(d)
+	b.rec.Root = b.rec.Sum.Root(meta(&b.rec, b.members))
 	return nil
+}
+
+// succeed makes a delta a head in place of its parents.
+func (b *batch) succeed(d *delta.Delta) {
+	parents := d.Header().Parents
+	heads := slices.DeleteFunc(slices.Clone(b.rec.Heads), func(id delta.ID) bool { return slices.Contains(parents, id) })
+	heads = append(heads, d.ID())
+	slices.SortFunc(heads, delta.ID.Compare)
+	b.rec.Heads = heads
 }
 
 // localWrites finds what a delta changes in the node-local keys (R6): those
 // that the call wrote and that are absent from the replicated state after the
 // apply are kept here; those that the delta creates are no longer local.
-func (b *batch) localWrites(in input, applied, called *vm.Outcome) ([]vm.Write, error) {
+func (b *batch) localWrites(done, called *vm.Outcome, private bool) ([]vm.Write, error) {
 	var out []vm.Write
-	replicated := make(map[string]bool, len(applied.Writes))
-	for _, w := range applied.Writes {
+	replicated := make(map[string]bool, len(done.Writes))
+	for _, w := range done.Writes {
 		replicated[string(w.Key)] = !w.Delete
 		if w.Delete {
 			continue
@@ -288,7 +291,7 @@ func (b *batch) localWrites(in input, applied, called *vm.Outcome) ([]vm.Write, 
 			out = append(out, vm.Write{Key: w.Key, Old: old, HadOld: true, Delete: true})
 		}
 	}
-	if called == nil || hasPrivateStorage(in.module) {
+	if called == nil || private {
 		return out, nil
 	}
 	for _, w := range called.Writes {
@@ -322,49 +325,6 @@ func (b *batch) putPrivate(out *vm.Outcome) {
 	}
 }
 
-// record puts a folded delta into the step and moves heads, clock and root.
-func (b *batch) record(d *delta.Delta) {
-	b.rec.Heads = []delta.ID{d.ID()}
-	b.rec.Clock = d.Header().Time
-	b.rec.Deltas++
-	b.rec.Root = b.rec.Sum.Root(meta(&b.rec, b.members))
-	b.deltas = append(b.deltas, d)
-	b.step.Deltas = append(b.step.Deltas, store.DeltaRecord{
-		ID: d.ID(), Time: d.Header().Time, Bytes: d.Bytes(), Fate: store.FateFolded,
-	})
-}
-
-// checkSize holds a delta to the protocol's limits (R5) and to the context's
-// state quota (R10).
-func (b *batch) checkSize(applied *vm.Outcome) error {
-	var changed uint64
-	after := b.rec.StateBytes
-	for _, w := range applied.Writes {
-		changed += uint64(len(w.Key) + len(w.Value))
-		after += entrySize(w.Key, w.Value, !w.Delete) - entrySize(w.Key, w.Old, w.HadOld)
-	}
-	if changed > delta.MaxChanged {
-		return &LimitError{
-			What: "change of state", Size: changed, Max: delta.MaxChanged,
-			Suggestion: "change less in one call",
-		}
-	}
-	if after > b.rec.StateQuota && after > b.rec.StateBytes {
-		return &LimitError{
-			What: "state of the context", Size: after, Max: b.rec.StateQuota,
-			Suggestion: "remove what is not needed: the quota was fixed when the context was created",
-		}
-	}
-	return nil
-}
-
-func entrySize(key, value []byte, there bool) uint64 {
-	if !there {
-		return 0
-	}
-	return uint64(len(key) + len(value))
-}
-
 // answer is what the caller gets and what clients will be told once the step
 // is durable; d is nil when no delta was made.
 func (b *batch) answer(in input, out *vm.Outcome, d *delta.Delta) *Result {
@@ -379,4 +339,14 @@ func (b *batch) answer(in input, out *vm.Outcome, d *delta.Delta) *Result {
 	}
 	b.step.XCallsAdd = append(b.step.XCallsAdd, b.set.xcalls(b.rec.ID, in.depth, out.XCalls)...)
 	return res
+}
+
+// isShortage tells trouble of this node alone, which says nothing about a delta,
+// from a guest that refused (R7).
+func isShortage(err error) bool {
+	var guest *vm.Error
+	if !errors.As(err, &guest) {
+		return true
+	}
+	return guest.Kind == vm.KindHost || guest.Kind == vm.KindTimeout || guest.Kind == vm.KindCanceled
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mero/node/artifact"
+	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -18,7 +19,15 @@ func (s *Set) write(b *batch) error {
 	b.step.State = b.state.changes()
 	b.step.Local = b.local.changes()
 	b.step.Private = b.private.changes()
-	if len(b.deltas)+len(b.step.State)+len(b.step.Local)+len(b.step.Private) > 0 {
+	b.trail.changes(&b.step)
+	for _, r := range b.records {
+		b.step.Deltas = append(b.step.Deltas, *r)
+	}
+	slices.SortFunc(b.step.Deltas, func(x, y store.DeltaRecord) int {
+		return delta.Place{Time: x.Time, ID: x.ID}.Compare(delta.Place{Time: y.Time, ID: y.ID})
+	})
+	if len(b.step.Deltas)+len(b.step.State)+len(b.step.Local)+len(b.step.Private)+
+		len(b.step.Undo)+len(b.step.UndoDrop) > 0 {
 		b.step.Context = &b.rec
 	}
 	for _, who := range b.writers {
@@ -38,7 +47,7 @@ func (s *Set) write(b *batch) error {
 
 // tell lets everybody know who wants to, once a batch is durable.
 func (s *Set) tell(b *batch) {
-	for _, d := range b.deltas {
+	for _, d := range b.made {
 		s.deps.OnCommit(d)
 	}
 	for _, change := range b.changes {
@@ -47,7 +56,28 @@ func (s *Set) tell(b *batch) {
 	if len(b.step.XCallsAdd) > 0 {
 		s.wake()
 	}
-	s.metrics.deltas.Add(float64(len(b.deltas)))
+	s.metrics.deltas.Add(float64(len(b.made)))
+}
+
+// compact brings the undo spans of a context to doubling distances and into their
+// budget. The caller leads the context's queue.
+func (s *Set) compact(id ident.ContextID) error {
+	view, err := s.view(id)
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	rec := view.Context()
+	t := trail{view: view}
+	if err := t.compact(trailBudget + int(min(rec.StateBytes, maxTrail))); err != nil {
+		return err
+	}
+	step := store.Step{Context: &rec}
+	t.changes(&step)
+	if len(step.Undo)+len(step.UndoDrop) == 0 {
+		return nil
+	}
+	return s.deps.Store.Commit(context.Background(), &step)
 }
 
 // size is what the batch will write, in bytes.

@@ -68,7 +68,6 @@ func (s *Set) Create(ctx context.Context, req CreateRequest) (Created, error) {
 	if err := b.initialise(ctx, module, who, req.Params); err != nil {
 		return Created{}, err
 	}
-	b.step.Create = true
 	err = s.write(b)
 	if errors.Is(err, store.ErrExists) {
 		return Created{}, ErrContextExists
@@ -99,21 +98,15 @@ func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, e
 		return nil, nil, err
 	}
 	who.Seq = 1
-	empty := getter(nothing)
-	b := &batch{
-		set: s,
-		rec: store.Context{
-			ID: who.Context, App: app.ID, Created: s.deps.Wall().UTC(), Genesis: d.ID(),
-			Epoch: epochKey.ID(), StateQuota: DefaultStateQuota, Initialised: true,
-		},
-		state: newOverlay(empty), local: newOverlay(empty), private: newOverlay(empty),
-		identities: map[ident.PublicKey]*store.Identity{who.Public(): &who},
-		writers:    map[ident.PublicKey]*store.Identity{who.Public(): &who},
-		members:    members{who.Public()},
-		epochKey:   epochKey,
-	}
+	b := s.emptyBatch(store.Context{
+		ID: who.Context, App: app.ID, Created: s.deps.Wall().UTC(), Genesis: d.ID(), Creator: who.Public(),
+		Epoch: epochKey.ID(), StateQuota: DefaultStateQuota, Layouts: allLayouts, Initialised: true,
+	})
+	b.identities[who.Public()], b.writers[who.Public()] = &who, &who
+	b.keys[epochKey.ID()] = epochKey
 	b.step.EpochKeys = []store.EpochKey{{Context: who.Context, Key: epochKey}}
-	b.record(d)
+	b.begin(d)
+	b.made = append(b.made, d)
 	return b, &who, nil
 }
 

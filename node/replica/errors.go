@@ -21,6 +21,11 @@ var (
 	// dropped it silently (wasm-abi 8.1), or applying its artifact changed
 	// nothing. There is no delta.
 	ErrLostWrite = errors.New("the application dropped the write: it reported success and committed nothing")
+	// ErrDamagedLog says that a stored delta cannot be read, so that state cannot be
+	// folded from it.
+	ErrDamagedLog = errors.New("the log of deltas is damaged")
+	// ErrBusyFolding says that the context is being folded again already.
+	ErrBusyFolding = errors.New("the context is being folded again already; wait for that to end")
 	// ErrBusy says that too many calls wait for one context.
 	ErrBusy = fmt.Errorf("more than %d calls wait for this context; try again later", maxWaiting)
 )

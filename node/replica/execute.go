@@ -131,11 +131,8 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 		return nil, false, err
 	}
 	in := req.input()
-	var who members
 	for _, identity := range owned {
-		key := identity.Public() // derived from the seed each time
-		who = append(who, key)
-		if key == req.Executor {
+		if identity.Public() == req.Executor {
 			in.who = &identity
 		}
 	}
@@ -152,7 +149,7 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	defer release()
 	in.module = module
 	out, err := module.Run(ctx, s.vmCall(in, sight{
-		context: rec.ID, replicated: view, local: getter(view.Local), private: getter(view.Private), members: who,
+		context: rec.ID, replicated: view, local: getter(view.Local), private: getter(view.Private), members: membersOf(&rec),
 	}, delta.NextTime(s.deps.Wall(), rec.Clock)))
 	if err != nil {
 		return nil, false, err

@@ -42,7 +42,7 @@ func TestWriteThenRead(t *testing.T) {
 	if got := h.info(c); !cmp.Equal(got, after) {
 		t.Errorf("a read changed the record: %s", cmp.Diff(after, got))
 	}
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 func TestStateSurvivesRestart(t *testing.T) {
@@ -60,7 +60,7 @@ func TestStateSurvivesRestart(t *testing.T) {
 		t.Errorf("got %s", res.Output)
 	}
 	h.ok(c, "set", kv{"more", "1"}) // the writer's number goes on
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 // TestRefusedCallsChangeNothing goes through every way in which a call can end
@@ -116,7 +116,7 @@ func TestRefusedCallsChangeNothing(t *testing.T) {
 			}
 		})
 	}
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 func TestCancelledCallsDoNotRun(t *testing.T) {
@@ -161,9 +161,9 @@ func TestConcurrentCalls(t *testing.T) {
 	if got := h.info(c).Deltas; got != clients*writes+2 {
 		t.Errorf("%d deltas, want %d", got, clients*writes+2)
 	}
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 	h.reopen()
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 func TestDryRunCommitsNothing(t *testing.T) {
@@ -202,7 +202,7 @@ func TestClockBehindRefusesToWrite(t *testing.T) {
 	}
 	now = now.Add(10 * time.Minute)
 	h.ok(c, "set", kv{"a", "4"})
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 func is(target error) func(error) bool {

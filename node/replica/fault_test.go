@@ -26,7 +26,7 @@ func TestPanicAcknowledgesNothing(t *testing.T) {
 		t.Errorf("the context changed: %s", cmp.Diff(before, got))
 	}
 	h.ok(c, "set", kv{"a", "2"}) // and the queue goes on
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 // TestQueuedCallWaitsForThisNode: a call between contexts that this node cannot

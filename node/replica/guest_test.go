@@ -58,7 +58,7 @@ func TestGuestFailuresChangeNothing(t *testing.T) {
 		})
 	}
 	h.ok(c, "commit_apply", apply("logs")) // log output is dropped in an apply, never a trap (R7)
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 func anyError(err error) bool { return err != nil }
@@ -78,7 +78,7 @@ func TestNodeLocalKeys(t *testing.T) {
 	if got := get("pin"); got != `"1234"` {
 		t.Fatalf("the author does not see its private data: %s", got)
 	}
-	must(t, h.set.Verify(t.Context(), c.Context)) // the replicated state is without it
+	h.verify(c.Context) // the replicated state is without it
 
 	h.ok(c, "set_local", arg{"pin", "4321"})
 	h.reopen()
@@ -94,7 +94,7 @@ func TestNodeLocalKeys(t *testing.T) {
 	if got := get("other"); got != "null" {
 		t.Errorf("a removed local key is still there: %s", got)
 	}
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 func TestPrivateStorage(t *testing.T) {
@@ -114,7 +114,7 @@ func TestPrivateStorage(t *testing.T) {
 	if got := string(h.ok(c, "get_secret", arg{Name: "a"}).Output); got != "null" {
 		t.Errorf("a removed secret is still there: %s", got)
 	}
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 // TestCallsBetweenContexts queues a call of one context from another; it
@@ -188,7 +188,7 @@ func TestChangeOverTheLimit(t *testing.T) {
 		t.Errorf("the context changed: %s", cmp.Diff(before, got))
 	}
 	h.reopen()
-	must(t, h.set.Verify(t.Context(), c.Context))
+	h.verify(c.Context)
 }
 
 func TestSeedFixesTheContext(t *testing.T) {

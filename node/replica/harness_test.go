@@ -37,23 +37,40 @@ type home struct {
 	apps    *apps.Library
 	bus     *events.Bus
 	set     *replica.Set
+	quick   bool // no fsync
 	commits []delta.ID
+	made    map[delta.ID][]byte // deltas made here
 }
 
 func newHome(t testing.TB) *home {
 	t.Helper()
 	h := &home{t: t, dir: t.TempDir(), wall: time.Now}
-	h.free.Store(1 << 40)
-	h.open()
-	t.Cleanup(h.close)
+	h.start()
 	return h
+}
+
+// newQuickHome is a home that does not wait for the disk.
+func newQuickHome(t testing.TB) *home {
+	t.Helper()
+	h := &home{t: t, dir: t.TempDir(), wall: time.Now, quick: true}
+	h.start()
+	return h
+}
+
+func (h *home) start() {
+	h.free.Store(1 << 40)
+	h.made = make(map[delta.ID][]byte)
+	h.open()
+	h.t.Cleanup(h.close)
 }
 
 func (h *home) open() {
 	h.t.Helper()
 	reg, log := prometheus.NewRegistry(), zerolog.Nop()
 	var err error
-	h.store, err = store.Open(filepath.Join(h.dir, "db"), store.DefaultConfig(), store.Deps{
+	cfg := store.DefaultConfig()
+	cfg.Fsync = !h.quick
+	h.store, err = store.Open(filepath.Join(h.dir, "db"), cfg, store.Deps{
 		Log: log, Metrics: reg, FreeBytes: func(string) (uint64, error) { return h.free.Load(), nil },
 	})
 	must(h.t, err)
@@ -65,8 +82,11 @@ func (h *home) open() {
 	h.bus = events.New(events.DefaultQueue, reg)
 	h.set = replica.NewSet(replica.Deps{
 		Store: h.store, Apps: h.apps, Blobs: h.blobs, Events: h.bus, Log: log, Metrics: reg,
-		Wall:     func() time.Time { return h.wall() },
-		OnCommit: func(d *delta.Delta) { h.commits = append(h.commits, d.ID()) },
+		Wall: func() time.Time { return h.wall() },
+		OnCommit: func(d *delta.Delta) {
+			h.commits = append(h.commits, d.ID())
+			h.made[d.ID()] = d.Bytes()
+		},
 	})
 }
 
@@ -124,6 +144,88 @@ func (h *home) ok(c replica.Created, method string, args any) *replica.Result {
 	res, err := h.call(c, method, args)
 	must(h.t, err)
 	return res
+}
+
+// join makes a replica of a context that another home made.
+func (h *home) join(from *home, c replica.Created) replica.Created {
+	h.t.Helper()
+	view, err := from.store.View(c.Context)
+	must(h.t, err)
+	defer view.Close()
+	rec := view.Context()
+	genesis, err := view.Delta(rec.Genesis)
+	must(h.t, err)
+	key, err := view.EpochKey(rec.Epoch)
+	must(h.t, err)
+	member, err := h.set.NewIdentity(h.t.Context())
+	must(h.t, err)
+	id, err := h.set.Join(h.t.Context(), replica.Invitee{
+		Genesis: genesis.Bytes, Keys: []delta.EpochKey{key}, Member: member,
+	})
+	must(h.t, err)
+	return replica.Created{Context: id, Member: member}
+}
+
+// receive hands deltas in as one call.
+func (h *home) receive(c replica.Created, envelopes ...[]byte) *replica.Received {
+	h.t.Helper()
+	got, err := h.set.Receive(h.t.Context(), c.Context, envelopes)
+	must(h.t, err)
+	return got
+}
+
+// log is all deltas of a context in canonical order, without the genesis.
+func (h *home) log(c replica.Created) [][]byte {
+	h.t.Helper()
+	view, err := h.store.View(c.Context)
+	must(h.t, err)
+	defer view.Close()
+	var out [][]byte
+	for d, err := range view.DeltasByTime(0) {
+		must(h.t, err)
+		if d.ID != view.Context().Genesis {
+			out = append(out, d.Bytes)
+		}
+	}
+	return out
+}
+
+// state is every key of a context's replicated state.
+func (h *home) state(c replica.Created) map[string]string {
+	h.t.Helper()
+	view, err := h.store.View(c.Context)
+	must(h.t, err)
+	defer view.Close()
+	out := make(map[string]string)
+	for kv, err := range view.StateAll() {
+		must(h.t, err)
+		out[string(kv.Key)] = string(kv.Value)
+	}
+	return out
+}
+
+// fates is what became of each delta of a context.
+func (h *home) fates(c replica.Created) map[delta.ID]store.DeltaRecord {
+	h.t.Helper()
+	view, err := h.store.View(c.Context)
+	must(h.t, err)
+	defer view.Close()
+	out := make(map[delta.ID]store.DeltaRecord)
+	for d, err := range view.Fates(0) {
+		must(h.t, err)
+		out[d.ID] = d
+	}
+	return out
+}
+
+// verify holds that a context is what its deltas give.
+func (h *home) verify(id ident.ContextID) {
+	h.t.Helper()
+	rep, err := h.set.VerifyLog(h.t.Context(), id)
+	must(h.t, err)
+	for _, p := range rep.Problems {
+		h.t.Errorf("verify: %s (delta %s, key %x)", p.What, p.Delta, p.Key)
+	}
 }
 
 // info is the context's record.

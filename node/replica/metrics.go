@@ -18,6 +18,14 @@ type metrics struct {
 	deltas  prometheus.Counter
 	xcalls  *prometheus.CounterVec
 	ops     *prometheus.CounterVec
+
+	arrived   *prometheus.CounterVec
+	waits     *prometheus.CounterVec
+	rollbacks prometheus.Histogram
+	refolds   *prometheus.CounterVec
+	rebuilds  prometheus.Counter
+	damage    prometheus.Counter
+	scrubs    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -44,6 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "mero_replica_context_operations_total",
 		Help: "Creations and deletions of contexts and changes of members that applications asked for, by outcome (done, failed).",
 	}, []string{"outcome"})
+	m.fold(reg)
 	reg.MustRegister(m.calls, m.seconds, m.deltas, m.xcalls, m.ops)
 	for _, outcome := range []string{"done", "failed"} {
 		m.ops.WithLabelValues(outcome)
@@ -56,6 +65,51 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.xcalls.WithLabelValues(outcome)
 	}
 	return m
+}
+
+// fold makes the metrics of what arrives and of how the state follows.
+func (m *metrics) fold(reg prometheus.Registerer) {
+	m.arrived = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mero_replica_deltas_received_total",
+		Help: "Deltas handed in from elsewhere by what became of them (taken, waiting, duplicate, refused).",
+	}, []string{"result"})
+	m.waits = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mero_replica_deltas_held_total",
+		Help: "Deltas that had to wait although their parents were there, by what for (key, code, clock, upgrade, watchdog, order).",
+	}, []string{"for"})
+	m.rollbacks = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "mero_replica_rollback_deltas",
+		Help:    "Deltas that were taken back to put late ones into their place, per roll-back at once.",
+		Buckets: prometheus.ExponentialBuckets(1, 4, 8),
+	})
+	m.refolds = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mero_replica_refolds_total",
+		Help: "Deep roll-backs beside the live state, by outcome (done, failed).",
+	}, []string{"outcome"})
+	m.rebuilds = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mero_replica_rebuilds_total", Help: "Contexts whose state was folded again from genesis.",
+	})
+	m.damage = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mero_replica_damage_total", Help: "Times that stored state or undo spans were not what they must be.",
+	})
+	m.scrubs = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mero_replica_scrubs_total", Help: "Contexts whose state was hashed again and compared with its root.",
+	})
+	reg.MustRegister(m.arrived, m.waits, m.rollbacks, m.refolds, m.rebuilds, m.damage, m.scrubs)
+	for _, result := range []string{"taken", "waiting", "duplicate", "refused"} {
+		m.arrived.WithLabelValues(result)
+	}
+	for _, outcome := range []string{"done", "failed"} {
+		m.refolds.WithLabelValues(outcome)
+	}
+}
+
+// received counts what arrived.
+func (m *metrics) received(got *Received) {
+	m.arrived.WithLabelValues("taken").Add(float64(got.New - got.Waiting))
+	m.arrived.WithLabelValues("waiting").Add(float64(got.Waiting))
+	m.arrived.WithLabelValues("duplicate").Add(float64(got.Duplicate))
+	m.arrived.WithLabelValues("refused").Add(float64(len(got.Refused)))
 }
 
 // call counts one call. Failed calls count as reads: nothing was written.

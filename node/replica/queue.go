@@ -30,18 +30,34 @@ type replica struct {
 	set *Set
 	id  ident.ContextID
 
-	// app is what the context ran when it was last written; nil before.
-	app atomic.Pointer[ident.AppID]
+	// app is what the context ran when it was last written; nil before. last is
+	// the time of the last delta in the state then, and cost what the last roll-back
+	// took, in nanoseconds.
+	app  atomic.Pointer[ident.AppID]
+	last atomic.Uint64
+	cost atomic.Int64
 
-	mu      sync.Mutex
-	led     bool
-	waiting []*ticket
+	// These belong to whoever leads.
+	history  *history // nil: not loaded
+	spans    int      // how many undo spans were written since they were compacted
+	distrust bool     // the undo spans do not fit the state
+	// refolding: work beside the live state goes on, which needs all spans that are
+	// there and that come.
+	refolding bool
+
+	mu         sync.Mutex
+	led        bool
+	waiting    []*ticket
+	inbox      []*arrival
+	collecting bool // somebody sees to the inbox
+	used       time.Time
 }
 
 // ticket is one place in the queue.
 type ticket struct {
 	method string
 	run    func(*batch) (*Result, error) // nil: wants the lead for itself
+	alone  bool                          // shares no batch; after an error nothing is written
 
 	lead chan struct{} // closed when the holder is to lead
 	done chan struct{} // closed when result and err are set
@@ -135,11 +151,16 @@ func (r *replica) unlock() {
 func (r *replica) serve(first *ticket) {
 	defer r.unlock()
 	tickets := []*ticket{first}
-	defer func() {
-		for _, t := range tickets {
-			close(t.done)
+	answered := false
+	answer := func() {
+		if !answered {
+			answered = true
+			for _, t := range tickets {
+				close(t.done)
+			}
 		}
-	}()
+	}
+	defer answer()
 	first.err = errAborted
 	view, err := r.set.view(r.id)
 	if err != nil {
@@ -152,39 +173,78 @@ func (r *replica) serve(first *ticket) {
 		first.err = err
 		return
 	}
+	b.history, b.distrust = r.history, r.distrust
+	r.history = nil // until it is known to be what the store has
 	app := b.rec.App // a copy: the batch is not to be kept
 	r.app.Store(&app)
-	var answers []answer
+	var results []outcomeOf
 	begun := time.Now()
-	for t := first; t != nil; t = r.next(b, len(tickets), begun) {
+	for t := first; t != nil; t = r.next(b, first, len(tickets), begun) {
 		if t != first {
 			t.err = errAborted
 			tickets = append(tickets, t)
 		}
 		result, err := t.run(b)
-		answers = append(answers, answer{result, err})
+		results = append(results, outcomeOf{result, err})
+	}
+	if first.alone && results[0].err != nil {
+		first.err = results[0].err
+		return
 	}
 	err = r.set.write(b)
 	for i, t := range tickets {
-		t.result, t.err = answers[i].result, answers[i].err
+		t.result, t.err = results[i].result, results[i].err
 		if err != nil && t.err == nil {
 			t.result, t.err = nil, err
 		}
 	}
-	if err == nil {
-		r.set.tell(b)
+	if err != nil {
+		return
 	}
+	r.wrote(b)
+	r.set.tell(b)
+	answer()
+	r.tidy()
 }
 
-// answer is what a call gave, before its step is durable.
-type answer struct {
+// outcomeOf is what a call gave, before its step is durable.
+type outcomeOf struct {
 	result *Result
 	err    error
 }
 
+// wrote notes what a durable batch left.
+func (r *replica) wrote(b *batch) {
+	r.history = b.history
+	r.last.Store(uint64(b.rec.Clock))
+	r.distrust = b.distrust
+	r.spans += len(b.step.Undo)
+	if b.took > 0 {
+		r.cost.Store(int64(b.took))
+	}
+	if b.deep {
+		r.set.deepen(r.id)
+	}
+}
+
+// tidyAfter is how many spans are written before they are compacted.
+const tidyAfter = 256
+
+// tidy compacts the undo spans now and then, in a step of its own: they are a
+// cache, so a failure costs a longer roll-back at most.
+func (r *replica) tidy() {
+	if r.spans < tidyAfter || r.refolding {
+		return
+	}
+	r.spans = 0
+	if err := r.set.compact(r.id); err != nil {
+		r.set.deps.Log.Warn().Err(err).Stringer("context", r.id).Msg("undo spans cannot be compacted")
+	}
+}
+
 // next takes the call that is first in the queue, if the batch has room for it.
-func (r *replica) next(b *batch, taken int, begun time.Time) *ticket {
-	if taken >= maxBatch || b.size() >= maxBatchSize || time.Since(begun) >= maxBatchTime {
+func (r *replica) next(b *batch, first *ticket, taken int, begun time.Time) *ticket {
+	if first.alone || taken >= maxBatch || b.size() >= maxBatchSize || time.Since(begun) >= maxBatchTime {
 		return nil
 	}
 	r.mu.Lock()
@@ -193,7 +253,7 @@ func (r *replica) next(b *batch, taken int, begun time.Time) *ticket {
 		return nil
 	}
 	t := r.waiting[0]
-	if t.run == nil || !r.set.writers.quick(b.rec.App, t.method) {
+	if t.run == nil || t.alone || !r.set.writers.quick(b.rec.App, t.method) {
 		return nil
 	}
 	r.waiting = slices.Delete(r.waiting, 0, 1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,8 +20,25 @@ import (
 	"mero/node/store"
 )
 
+// Config is section `state` of the node's configuration.
+type Config struct {
+	Scrub time.Duration `koanf:"scrub" comment:"How often the state of every context is hashed again and compared with its root, to find damage on the disk; what is damaged is folded again from the deltas. 0 switches it off."`
+}
+
+// DefaultConfig is what a node runs with.
+func DefaultConfig() Config { return Config{Scrub: 30 * time.Minute} }
+
+// Validate reports the first value that cannot work, with its key.
+func (c Config) Validate() error {
+	if c.Scrub < 0 {
+		return fmt.Errorf("state.scrub: %s, want 0 or more", c.Scrub)
+	}
+	return nil
+}
+
 // Deps are what a Set is built from. All are required but OnCommit.
 type Deps struct {
+	Config Config
 	Store   *store.Store
 	Apps    *apps.Library
 	Blobs   *blobkit.Store
@@ -40,9 +58,13 @@ type Set struct {
 	metrics *metrics
 	writers writers
 	queued  chan struct{} // tells Run that cross-context calls wait
+	late    chan struct{} // tells Run that deep is not empty
+	cost    atomic.Int64  // what folding one delta takes, in nanoseconds, a moving mean
 
 	mu       sync.Mutex
 	replicas map[ident.ContextID]*replica
+	deep     map[ident.ContextID]struct{} // contexts that a deep roll-back waits for
+	refusals map[ident.ContextID][]Refusal
 }
 
 // NewSet makes the set over what the store holds. It does no I/O.
@@ -51,7 +73,10 @@ func NewSet(deps Deps) *Set {
 		deps:     deps,
 		metrics:  newMetrics(deps.Metrics),
 		queued:   make(chan struct{}, 1),
+		late:     make(chan struct{}, 1),
 		replicas: make(map[ident.ContextID]*replica),
+		deep:     make(map[ident.ContextID]struct{}),
+		refusals: make(map[ident.ContextID][]Refusal),
 	}
 	s.writers.store = deps.Store
 	if deps.OnCommit == nil {
@@ -70,7 +95,8 @@ type Info struct {
 	Created     time.Time
 	Initialised bool
 	StateBytes  uint64
-	Deltas      uint64
+	// Deltas are folded, Voids are void, and Waiting wait (R4).
+	Deltas, Voids, Waiting uint64
 }
 
 // Get describes one context, or answers ErrContextNotFound.
@@ -110,7 +136,8 @@ func (s *Set) List() ([]Info, error) {
 func describe(rec store.Context, members int) Info {
 	return Info{
 		ID: rec.ID, App: rec.App, Root: rec.Root, Heads: rec.Heads, Members: members,
-		Created: rec.Created, Initialised: rec.Initialised, StateBytes: rec.StateBytes, Deltas: rec.Deltas,
+		Created: rec.Created, Initialised: rec.Initialised, StateBytes: rec.StateBytes,
+		Deltas: rec.Deltas, Voids: rec.Voids, Waiting: rec.Waiting,
 	}
 }
 
@@ -176,6 +203,8 @@ func (s *Set) Delete(ctx context.Context, id ident.ContextID) (bool, error) {
 	}
 	s.mu.Lock()
 	delete(s.replicas, id)
+	delete(s.deep, id)
+	delete(s.refusals, id)
 	s.mu.Unlock()
 	s.deps.Log.Info().Stringer("context", id).Msg("context deleted from this node")
 	return true, nil

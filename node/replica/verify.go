@@ -1,17 +1,19 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mero/node/dag"
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/root"
 	"mero/node/store"
-	"mero/node/vm"
 )
 
 // newSeed draws what replicas of a replayed call use as its randomness.
@@ -20,157 +22,262 @@ func newSeed() (seed [32]byte) {
 	return seed
 }
 
-// ErrDiffers says that a context's state is not what its deltas give.
-var ErrDiffers = errors.New("the state is not what the log of deltas gives")
+// maxProblems bounds what one report names.
+const maxProblems = 16
 
-// Verify folds a context again from its log, on an empty state in memory, and
-// compares root, heads and count with what is stored. Every delta's form, id
-// and signature is checked on the way. It returns nil or an error that wraps
-// ErrDiffers; nothing is changed. The whole state must fit into memory.
-func (s *Set) Verify(ctx context.Context, id ident.ContextID) error {
+// Problem is one thing that is not as it must be.
+type Problem struct {
+	What  string
+	Delta delta.ID // zero: none
+	Key   []byte   // of the state; nil: none
+}
+
+// Report is what a check of a context found.
+type Report struct {
+	Context ident.ContextID
+	// Deep says that all deltas were folded again.
+	Deep                  bool
+	Deltas, Void, Waiting uint64
+	Keys, StateBytes      uint64
+	Root                  [32]byte
+	Heads                 []delta.ID
+	// Problems are at most 16; empty when all is well.
+	Problems []Problem
+	// Repaired says that the state was folded again and is right now.
+	Repaired bool
+	Took     time.Duration
+}
+
+func (r *Report) problem(p Problem) {
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, p)
+	}
+}
+
+// Verify hashes the stored state again, and reads every delta's form and id. If
+// the state is not what its hash says, all deltas are folded again to name the
+// keys that differ. Nothing is changed. Errors: ErrContextNotFound, those of the
+// store, or ctx's.
+func (s *Set) Verify(ctx context.Context, id ident.ContextID) (Report, error) {
+	return s.inspected(id, func(view *store.View, rep *Report) error {
+		if err := s.checkState(ctx, view, rep); err != nil {
+			return err
+		}
+		h, err := s.checkLog(ctx, view, rep, delta.Reopen)
+		if err != nil || len(rep.Problems) == 0 || h == nil {
+			return err
+		}
+		return s.checkFold(ctx, view, h, rep)
+	})
+}
+
+// VerifyLog checks everything: every delta's form, id and signatures, the graph,
+// and that folding all of it again gives the stored fates, root and state. It is
+// as much work as a new member's first sync. Nothing is changed. Errors as of
+// Verify.
+func (s *Set) VerifyLog(ctx context.Context, id ident.ContextID) (Report, error) {
+	return s.inspected(id, func(view *store.View, rep *Report) error {
+		if err := s.checkState(ctx, view, rep); err != nil {
+			return err
+		}
+		h, err := s.checkLog(ctx, view, rep, delta.Open)
+		if err != nil || h == nil {
+			return err
+		}
+		return s.checkFold(ctx, view, h, rep)
+	})
+}
+
+// Rebuild folds a context again from its deltas, beside its state, and puts the
+// result in the state's place. It needs every delta to be readable. Errors:
+// ErrContextNotFound, ErrBusyFolding, ErrDamagedLog, those of the store, or ctx's.
+func (s *Set) Rebuild(ctx context.Context, id ident.ContextID) (Report, error) {
+	begun := time.Now()
 	view, err := s.view(id)
 	if err != nil {
-		return err
+		return Report{}, err
+	}
+	view.Close()
+	if err := s.refold(ctx, id, true, false); err != nil {
+		return Report{}, fmt.Errorf("rebuild context %s: %w", id, err)
+	}
+	s.metrics.rebuilds.Inc()
+	rep, err := s.inspected(id, func(view *store.View, rep *Report) error { return s.checkState(ctx, view, rep) })
+	rep.Deep, rep.Repaired, rep.Took = true, err == nil && len(rep.Problems) == 0, time.Since(begun)
+	return rep, err
+}
+
+func (s *Set) inspected(id ident.ContextID, check func(*store.View, *Report) error) (Report, error) {
+	begun := time.Now()
+	view, err := s.view(id)
+	if err != nil {
+		return Report{}, err
 	}
 	defer view.Close()
 	rec := view.Context()
-	f, err := s.newFolder(view, rec)
-	if err != nil {
-		return err
+	rep := Report{
+		Context: id, Deltas: rec.Deltas, Void: rec.Voids, Waiting: rec.Waiting,
+		Root: rec.Root, Heads: rec.Heads,
 	}
-	for record, err := range view.DeltasByTime(0) {
+	err = check(view, &rep)
+	rep.Took = time.Since(begun)
+	return rep, err
+}
+
+// checkState hashes the stored state and compares with the record.
+func (s *Set) checkState(ctx context.Context, view *store.View, rep *Report) error {
+	rec := view.Context()
+	var sum root.Sum
+	for entry, err := range view.StateAll() {
 		if err != nil {
 			return err
 		}
-		if err := f.add(record); err != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rep.Keys++
+		rep.StateBytes += entrySize(entry.Key, entry.Value, true)
+		sum.Replace(entry.Key, nil, entry.Value, false, true)
+	}
+	switch {
+	case sum != rec.Sum:
+		rep.problem(Problem{What: "the stored state is not what its hash says"})
+	case sum.Root(meta(&rec, membersOf(&rec))) != rec.Root:
+		rep.problem(Problem{What: "the root is not that of the state"})
+	case rep.StateBytes != rec.StateBytes:
+		rep.problem(Problem{What: fmt.Sprintf("the state has %d bytes, its record says %d", rep.StateBytes, rec.StateBytes)})
+	}
+	return nil
+}
+
+// checkLog reads all deltas and makes the graph of them; nil when that cannot be
+// done.
+func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open func([]byte) (*delta.Delta, error)) (*history, error) {
+	rec := view.Context()
+	h := &history{
+		graph: dag.New(rec.Genesis, dag.DefaultLimits()),
+		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]struct{}),
+	}
+	var counts [4]uint64
+	whole := true
+	for r, err := range view.DeltasByTime(0) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := h.checkOne(&rec, r, open); err != nil {
+			rep.problem(Problem{What: err.Error(), Delta: r.ID})
+			whole = false
+			continue
+		}
+		counts[min(r.Fate, 3)]++
+		if w := readWait(r.Reason, s.deps.Wall()); r.Fate == store.FateWaiting && w.kind != waitParents {
+			h.held[r.ID], h.dirty = w, true
+		}
+	}
+	if !whole {
+		return nil, nil
+	}
+	h.settle()
+	if got := h.heads(); !slices.Equal(got, rec.Heads) {
+		rep.problem(Problem{What: fmt.Sprintf("the heads are %v, the record says %v", got, rec.Heads)})
+	}
+	for fate, want := range map[store.Fate]uint64{
+		store.FateFolded: rec.Deltas, store.FateVoid: rec.Voids, store.FateWaiting: rec.Waiting,
+	} {
+		if counts[fate] != want {
+			rep.problem(Problem{What: fmt.Sprintf("%d deltas are %s, the record says %d", counts[fate], fate, want)})
+		}
+	}
+	return h, nil
+}
+
+// checkOne checks one delta of the log and puts it into the graph.
+func (h *history) checkOne(rec *store.Context, r store.DeltaRecord, open func([]byte) (*delta.Delta, error)) error {
+	d, err := open(r.Bytes)
+	var newer *delta.UpgradeError
+	var header delta.Header
+	id := delta.ID{}
+	switch {
+	case errors.As(err, &newer):
+		id, header = newer.ID, newer.Header
+	case err != nil:
+		return err
+	default:
+		id, header = d.ID(), d.Header()
+	}
+	if id != r.ID || header.Context != rec.ID || header.Time != r.Time {
+		return fmt.Errorf("its bytes are those of delta %s", id)
+	}
+	_, err = h.graph.Add(dag.NodeOf(id, header))
+	return err
+}
+
+// checkFold folds everything again and compares.
+func (s *Set) checkFold(ctx context.Context, view *store.View, h *history, rep *Report) error {
+	rep.Deep = true
+	j, err := s.newJob(view, nil)
+	if err != nil {
+		return err
+	}
+	for {
+		want, _ := h.wanted(delta.Place{}, j.held, false)
+		err := j.foldTo(ctx, want, view)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errHeld) {
 			return err
 		}
 	}
-	if err := f.fold(ctx); err != nil {
-		return err
-	}
-	return f.compare(rec)
+	return j.compare(view, rep)
 }
 
-// folder folds a log onto an empty state.
-type folder struct {
-	set    *Set
-	view   *store.View
-	b      *batch
-	graph  *dag.Graph
-	deltas map[delta.ID]*delta.Delta
-}
-
-func (s *Set) newFolder(view *store.View, rec store.Context) (*folder, error) {
-	b, err := s.newBatch(view)
-	if err != nil {
-		return nil, err
-	}
-	empty := getter(nothing)
-	b.state, b.local, b.private = newOverlay(empty), newOverlay(empty), newOverlay(empty)
-	b.rec = store.Context{
-		ID: rec.ID, App: rec.App, Genesis: rec.Genesis, Epoch: rec.Epoch, StateQuota: rec.StateQuota,
-	}
-	return &folder{
-		set: s, view: view, b: b,
-		graph: dag.New(rec.Genesis, dag.DefaultLimits()), deltas: make(map[delta.ID]*delta.Delta),
-	}, nil
-}
-
-// add checks one delta of the log and puts it into the graph.
-func (f *folder) add(record store.DeltaRecord) error {
-	d, err := delta.Open(record.Bytes)
-	if err != nil {
-		return fmt.Errorf("%w: delta %s: %w", ErrDiffers, record.ID, err)
-	}
-	if d.ID() != record.ID || d.Header().Context != f.b.rec.ID {
-		return fmt.Errorf("%w: delta %s is stored as %s", ErrDiffers, d.ID(), record.ID)
-	}
-	if _, err := f.graph.Add(dag.NodeOf(d.ID(), d.Header())); err != nil {
-		return fmt.Errorf("%w: delta %s: %w", ErrDiffers, d.ID(), err)
-	}
-	f.deltas[d.ID()] = d
-	return nil
-}
-
-// fold applies the graph in canonical order (R8).
-func (f *folder) fold(ctx context.Context) error {
-	if missing := f.graph.Missing(); len(missing) > 0 {
-		return fmt.Errorf("%w: %d deltas are missing, %s first", ErrDiffers, len(missing), missing[0])
-	}
-	module, release, err := f.set.module(ctx, f.b.rec.App)
-	if err != nil {
-		return err
-	}
-	defer release()
-	for id := range f.graph.All() {
-		if err := f.foldOne(ctx, module, f.deltas[id]); err != nil {
-			return fmt.Errorf("delta %s: %w", id, err)
+// compare says where a job's state is not the stored one.
+func (j *job) compare(view *store.View, rep *Report) error {
+	for _, id := range j.folded {
+		was, err := view.Delta(id)
+		if err != nil {
+			return err
+		}
+		if got := j.b.records[id]; got.Fate != was.Fate {
+			rep.problem(Problem{What: fmt.Sprintf("it is %s, folding again says %s %s", was.Fate, got.Fate, got.Reason), Delta: id})
 		}
 	}
-	return nil
-}
-
-func (f *folder) foldOne(ctx context.Context, module *vm.Module, d *delta.Delta) error {
-	h := d.Header()
-	if h.Kind == delta.KindGenesis {
-		f.b.record(d)
+	for id, w := range j.held {
+		rep.problem(Problem{What: "this node cannot fold it now: " + w.words, Delta: id})
+	}
+	if j.b.rec.Sum == view.Context().Sum && len(rep.Problems) == 0 {
 		return nil
 	}
-	key, err := f.view.EpochKey(h.Epoch)
-	if err != nil {
-		return err
-	}
-	form, err := d.Payload(key)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDiffers, err)
-	}
-	payload, err := delta.DecodeState(form)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrDiffers, err)
-	}
-	out, err := f.b.apply(ctx, module, d, payload)
-	if err != nil {
-		return err
-	}
-	return f.b.fold(input{module: module, who: &store.Identity{}}, d, out, nil)
+	return j.differ(view, rep)
 }
 
-// compare says where the folded state is not the stored one.
-func (f *folder) compare(rec store.Context) error {
-	got := f.b.rec
-	switch {
-	case got.Deltas != rec.Deltas:
-		return fmt.Errorf("%w: %d deltas folded, %d recorded", ErrDiffers, got.Deltas, rec.Deltas)
-	case !slices.Equal(f.graph.Heads(), rec.Heads):
-		return fmt.Errorf("%w: heads %v, recorded %v", ErrDiffers, f.graph.Heads(), rec.Heads)
-	case got.Root != rec.Root:
-		return fmt.Errorf("%w: root %x, recorded %x", ErrDiffers, got.Root, rec.Root)
-	}
-	return f.compareState()
-}
-
-// compareState looks behind the root: at the stored bytes themselves.
-func (f *folder) compareState() error {
-	seen := 0
-	for entry, err := range f.view.StateAll() {
+// differ names keys that the job's state and the stored one do not have in common.
+func (j *job) differ(view *store.View, rep *Report) error {
+	seen := make(map[string]struct{})
+	for entry, err := range view.StateAll() {
 		if err != nil {
 			return err
 		}
-		seen++
-		value, ok, _ := f.b.state.Get(entry.Key)
-		if !ok || string(value) != string(entry.Value) {
-			return fmt.Errorf("%w: key %x", ErrDiffers, entry.Key)
+		seen[string(entry.Key)] = struct{}{}
+		value, ok, err := j.b.state.Get(entry.Key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !ok:
+			rep.problem(Problem{What: "key of the state that no delta made", Key: entry.Key})
+		case !bytes.Equal(value, entry.Value):
+			rep.problem(Problem{What: "value of the state that is not what the deltas give", Key: entry.Key})
 		}
 	}
-	folded := 0
-	for _, c := range f.b.state.cells {
-		if c.hasNew {
-			folded++
+	for key, c := range j.b.state.cells {
+		if _, ok := seen[key]; !ok && c.hasNew {
+			rep.problem(Problem{What: "key that the deltas give and the state lacks", Key: []byte(key)})
 		}
-	}
-	if folded != seen {
-		return fmt.Errorf("%w: %d keys folded, %d stored", ErrDiffers, folded, seen)
 	}
 	return nil
 }

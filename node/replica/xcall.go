@@ -37,7 +37,7 @@ func (s *Set) xcalls(source ident.ContextID, depth uint8, asked []vm.XCall) []st
 	return out
 }
 
-// wake tells Run that the queue has grown.
+// wake tells runQueue that the queue has grown.
 func (s *Set) wake() {
 	select {
 	case s.queued <- struct{}{}:
@@ -48,12 +48,12 @@ func (s *Set) wake() {
 // retryAfter is how long a queued call waits when this node cannot write.
 const retryAfter = 5 * time.Second
 
-// Run carries out calls from context to context, in the order in which they
+// runQueue carries out calls from context to context, in the order in which they
 // were queued for a target, those of an earlier run of the node first. A call
 // that this node cannot make now (disk, clock, memory, a busy target) stays
-// queued and is tried again; it holds up those for the same target only. Run
+// queued and is tried again; it holds up those for the same target only. It
 // returns when ctx ends.
-func (s *Set) Run(ctx context.Context) error {
+func (s *Set) runQueue(ctx context.Context) {
 	for ctx.Err() == nil {
 		var again <-chan time.Time
 		if s.drain(ctx) {
@@ -65,7 +65,6 @@ func (s *Set) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	return nil
 }
 
 // drain goes through the queue until nothing is left that can be done now. It

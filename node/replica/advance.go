@@ -1,0 +1,197 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mero/node/delta"
+	"mero/node/events"
+	"mero/node/store"
+)
+
+// A roll-back of at most shallowDepth deltas, or of what should take no longer
+// than shallowCost, is done at once; a deeper one beside the live state (R8).
+const (
+	shallowDepth = 200
+	shallowCost  = 100 * time.Millisecond
+)
+
+// advance folds deltas that need not wait any more, given by their places. If one
+// of them is not the last, the state is taken back to where it belongs, and what
+// comes after it is folded again.
+func (b *batch) advance(ctx context.Context, free []delta.Place) error {
+	slices.SortFunc(free, delta.Place.Compare)
+	if len(free) > 0 && free[0].Compare(b.rec.Last) < 0 {
+		begun := time.Now()
+		shallow, err := b.rollBack(free[0])
+		if err != nil {
+			return err
+		}
+		if !shallow {
+			b.postpone(free)
+		}
+		defer func() { b.took = time.Since(begun) }()
+	}
+	if err := b.foldOn(ctx); err != nil {
+		return err
+	}
+	b.conclude()
+	return nil
+}
+
+// rollBack takes the state back so far that nothing at or after a place is in it,
+// or reports that this would be too deep to be done at once.
+func (b *batch) rollBack(to delta.Place) (bool, error) {
+	if b.distrust {
+		return false, nil
+	}
+	depth, ok, err := b.trail.depth(to)
+	if err != nil {
+		return false, err
+	}
+	if !ok || depth > shallowDepth && time.Duration(depth)*b.set.deltaCost() > shallowCost {
+		return false, nil
+	}
+	b.set.metrics.rollbacks.Observe(float64(depth))
+	for b.rec.Last.Compare(to) >= 0 {
+		if err := b.takeBack(); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// postpone leaves what would need a deep roll-back to the work beside the live
+// state. What needs none, and does not rest on it, is folded now.
+func (b *batch) postpone(free []delta.Place) {
+	for _, place := range free {
+		if place.Compare(b.rec.Last) > 0 {
+			continue
+		}
+		if b.history.isBlocked(place.ID) { // rests on one before it
+			b.rests(place.ID, place.Time)
+			continue
+		}
+		b.hold(place.ID, place.Time, waitOrder, "its place is far back; the state is being folded again from there")
+	}
+	b.deep = true
+}
+
+// foldOn folds everything that follows the state in canonical order and does not
+// wait.
+func (b *batch) foldOn(ctx context.Context) error {
+	from := b.rec.Last
+	for id := range b.history.graph.From(from) {
+		if id == from.ID {
+			continue
+		}
+		if err := b.foldNext(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// foldNext folds the delta that follows the state.
+func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
+	place := b.history.place(id)
+	if b.history.isBlocked(id) {
+		return b.leaveOut(id, place.Time)
+	}
+	raw, rec, err := b.bytes(id)
+	if err != nil {
+		return err
+	}
+	d, err := delta.Reopen(raw)
+	if err != nil {
+		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
+	}
+	begun := time.Now()
+	done, payload, void, err := b.judge(ctx, d)
+	if err != nil {
+		kind, words := shortage(err)
+		if kind == "" || ctx.Err() != nil {
+			return fmt.Errorf("fold delta %s: %w", id, err)
+		}
+		b.uncount(rec.Fate)
+		b.hold(id, place.Time, kind, words)
+		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).Str("for", kind).Msg("delta waits: " + words)
+		return nil
+	}
+	b.set.spent(time.Since(begun))
+	if void == "" {
+		if err := b.unlocal(done); err != nil {
+			return err
+		}
+	} else if rec.Fate != store.FateVoid {
+		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).
+			Stringer("author", d.Header().Author).Str("reason", void).Msg("delta is void")
+	}
+	b.uncount(rec.Fate)
+	b.fold(d, done, void)
+	if void == "" && rec.Fate != store.FateFolded {
+		b.news = append(b.news, news{id: id, events: payload.Events})
+	}
+	return nil
+}
+
+// leaveOut sees to a delta that comes next and waits: if it was in the state
+// before, it is not any more.
+func (b *batch) leaveOut(id delta.ID, t delta.Time) error {
+	if _, noted := b.records[id]; noted {
+		return nil
+	}
+	_, rec, err := b.bytes(id)
+	if err != nil || rec.Fate == store.FateWaiting {
+		return err
+	}
+	b.uncount(rec.Fate)
+	b.rests(id, t)
+	return nil
+}
+
+// uncount takes a delta out of the counts under the fate it had.
+func (b *batch) uncount(fate store.Fate) {
+	switch fate {
+	case store.FateFolded:
+		b.rec.Deltas--
+	case store.FateVoid:
+		b.rec.Voids--
+	}
+}
+
+// unlocal removes node-local keys that a delta creates in the replicated state
+// (R6).
+func (b *batch) unlocal(done applied) error {
+	local, err := b.localWrites(done.out, nil, true)
+	if err != nil {
+		return err
+	}
+	for _, w := range local {
+		b.local.put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
+	}
+	return nil
+}
+
+// conclude computes what is computed once for all that was folded, and what those
+// who watch will be told: each delta that counts for the first time, and one
+// change more when state was taken back (R21).
+func (b *batch) conclude() {
+	before := b.rec.Root
+	b.rec.Heads = b.history.heads()
+	b.rec.Waiting = b.history.waiting()
+	b.rec.Root = b.rec.Sum.Root(meta(&b.rec, b.members))
+	for _, n := range b.news {
+		b.changes = append(b.changes, events.Change{Context: b.rec.ID, Root: b.rec.Root, Delta: n.id, Events: n.events})
+	}
+	if b.rolled && before != b.rec.Root {
+		b.changes = append(b.changes, events.Change{Context: b.rec.ID, Root: b.rec.Root})
+	}
+	b.news = nil
+}
+
+// isTrailFault tells spans that do not fit, which folding from genesis cures.
+func isTrailFault(err error) bool { return errors.Is(err, errTrail) || errors.Is(err, errTrailEnds) }

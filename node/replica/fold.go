@@ -1,0 +1,259 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/undo"
+	"mero/node/vm"
+)
+
+// applyWatchdog is the longest that an apply may take on this node. It is no
+// setting, since settings may tighten calls, never applies (R7); passing it is a
+// shortage of this node and makes no delta void.
+const applyWatchdog = 2 * time.Minute
+
+// applyExport is how an application applies a fellow member's artifact.
+const applyExport = "__calimero_sync_next"
+
+// allLayouts is the pin of a context that has seen no artifact yet; opaque that
+// of one whose artifacts have a form of their own.
+const (
+	allLayouts = 0xffff
+	opaque     = 0
+)
+
+// applied is what a delta does to the state as it is now.
+type applied struct {
+	out     *vm.Outcome
+	layouts uint16 // the artifact layouts pinned from here on (R7)
+}
+
+// apply runs the application's own code for a delta on the replicated state,
+// with everything that a guest can feel fixed by the delta (R7). A *VoidError or
+// *LimitError is a verdict that every replica reaches; any other error is this
+// node's trouble.
+func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, payload delta.State) (applied, error) {
+	h := d.Header()
+	call := vm.Call{
+		Mode: vm.ModeApply, Method: applyExport, Input: payload.Artifact,
+		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: random(d.ID()),
+		State: b.state, Members: b.members, Timeout: applyWatchdog,
+	}
+	layouts := b.rec.Layouts
+	if payload.Call != nil {
+		call = b.replay(payload.Call, h.Author, h.Time)
+	} else {
+		if !module.Has(applyExport) {
+			return applied{}, &VoidError{Cause: fmt.Errorf("the application does not export %s", applyExport)}
+		}
+		var err error
+		if layouts, err = pin(layouts, payload.Artifact, h.Time); err != nil {
+			return applied{}, &VoidError{Cause: err}
+		}
+	}
+	out, err := module.Run(ctx, call)
+	switch {
+	case err != nil && isShortage(err):
+		return applied{}, err
+	case err != nil:
+		return applied{}, &VoidError{Cause: err}
+	case payload.Call == nil && !out.Committed:
+		return applied{}, &VoidError{Cause: ErrLostWrite}
+	}
+	return applied{out: out, layouts: layouts}, b.checkSize(out)
+}
+
+// replay is a replicated call as every replica runs it (R7).
+func (b *batch) replay(call *delta.Call, author ident.PublicKey, now delta.Time) vm.Call {
+	return vm.Call{
+		Mode: vm.ModeApply, Method: call.Method, Input: call.Input,
+		Context: b.rec.ID, Executor: author, Time: uint64(now), Random: random(call.Seed),
+		State: b.state, Members: b.members, Timeout: applyWatchdog,
+	}
+}
+
+// Why an artifact is not what the application could have made (R7).
+var (
+	errLayout = errors.New("the artifact is not of the form that this application's artifacts have")
+	errFuture = errors.New("the artifact holds a timestamp later than its delta")
+)
+
+// pin checks an artifact against the layouts that all artifacts of the context
+// before it in canonical order have fitted, and gives those that are left. The
+// first artifact decides whether they are Calimero's or a form of their own,
+// which is not looked into.
+func pin(pinned uint16, raw []byte, t delta.Time) (uint16, error) {
+	if pinned == opaque || len(raw) == 0 {
+		return pinned, nil
+	}
+	fits, late := checkArtifact(raw, pinned, t.At(delta.Tick-1))
+	switch {
+	case fits == 0 && pinned == allLayouts:
+		return opaque, nil
+	case fits == 0:
+		return 0, errLayout
+	case late:
+		return 0, errFuture
+	}
+	return fits, nil
+}
+
+// judge gives the verdict about a delta at its place. The reason is empty for one
+// that folds and says why it is void. An error is this node's trouble.
+func (b *batch) judge(ctx context.Context, d *delta.Delta) (applied, delta.State, string, error) {
+	if d.Header().Kind == delta.KindGenesis {
+		return applied{out: &vm.Outcome{Root: b.rec.GuestRoot}, layouts: b.rec.Layouts}, delta.State{}, "", nil
+	}
+	key, err := b.key(d.Header().Epoch)
+	if err != nil {
+		return applied{}, delta.State{}, "", fmt.Errorf("key of epoch %s: %w", d.Header().Epoch, err)
+	}
+	form, err := d.Payload(key)
+	if err != nil {
+		return applied{}, delta.State{}, words(err), nil
+	}
+	payload, err := delta.DecodeState(form)
+	if err != nil {
+		return applied{}, delta.State{}, words(err), nil
+	}
+	module, release, err := b.set.module(ctx, b.rec.App)
+	if err != nil {
+		return applied{}, delta.State{}, "", err
+	}
+	defer release()
+	done, err := b.apply(ctx, module, d, payload)
+	var (
+		void  *VoidError
+		limit *LimitError
+	)
+	switch {
+	case errors.As(err, &void):
+		return applied{}, payload, words(void.Cause), nil
+	case errors.As(err, &limit):
+		return applied{}, payload, words(limit), nil
+	}
+	return done, payload, "", err
+}
+
+// words is an error as a reason at rest: one line, bounded.
+func words(err error) string {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "?")), " ")
+	return clip(text, store.MaxName/2)
+}
+
+func clip(text string, limit int) string {
+	if len(text) > limit {
+		return strings.ToValidUTF8(text[:limit], "")
+	}
+	return text
+}
+
+// fold moves the state over a delta and leaves a span that takes it back. With a
+// reason the delta is void: it has its place, and no effect.
+func (b *batch) fold(d *delta.Delta, done applied, void string) {
+	span := &undo.Span{From: b.rec.Last, To: d.Place(), Count: 1, Mark: mark(&b.rec)}
+	fate := store.FateFolded
+	if void != "" {
+		fate = store.FateVoid
+		b.rec.Voids++
+	} else {
+		for _, w := range done.out.Writes {
+			span.Entries = append(span.Entries, undo.Diff(w.Key, w.Old, w.Value, w.HadOld, !w.Delete))
+			b.replace(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
+		}
+		b.rec.GuestRoot, b.rec.Layouts = done.out.Root, done.layouts
+		b.rec.Deltas++
+	}
+	b.trail.push(span)
+	b.rec.Last, b.rec.Clock = span.To, span.To.Time
+	b.rec.Initialised = b.rec.Initialised || fate == store.FateFolded && d.Header().Kind == delta.KindState
+	b.record(d, fate, void)
+}
+
+// replace changes one key of the state, and all that is computed over it.
+func (b *batch) replace(key, before, after []byte, had, has bool) {
+	b.rec.StateBytes += entrySize(key, after, has) - entrySize(key, before, had)
+	b.rec.Sum.Replace(key, before, after, had, has)
+	b.state.put(key, before, after, had, has)
+}
+
+// record notes a delta's fate for the step.
+func (b *batch) record(d *delta.Delta, fate store.Fate, reason string) {
+	r := &store.DeltaRecord{ID: d.ID(), Time: d.Header().Time, Fate: fate, Reason: reason}
+	r.Bytes = b.arrived[r.ID] // nil: the store has them
+	b.records[r.ID] = r
+}
+
+// markSize is a guest root and the pinned layouts.
+const markSize = 32 + 2
+
+// mark is what else the state was before a delta, for its span.
+func mark(rec *store.Context) []byte {
+	m := append(make([]byte, 0, markSize), rec.GuestRoot[:]...)
+	return append(m, byte(rec.Layouts>>8), byte(rec.Layouts))
+}
+
+// takeBack undoes the newest span.
+func (b *batch) takeBack() error {
+	span, err := b.trail.pop()
+	if err != nil {
+		return err
+	}
+	if span.To != b.rec.Last || len(span.Mark) != markSize {
+		return fmt.Errorf("%w: it ends at %s, the state at %s", errTrail, span.To.ID, b.rec.Last.ID)
+	}
+	for _, e := range span.Entries {
+		now, has, err := b.state.Get(e.Key)
+		if err != nil {
+			return err
+		}
+		before, had, err := e.Restore(now, has)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errTrail, err)
+		}
+		b.replace(e.Key, now, before, has, had)
+	}
+	b.rec.Last, b.rec.Clock = span.From, span.From.Time
+	copy(b.rec.GuestRoot[:], span.Mark)
+	b.rec.Layouts = uint16(span.Mark[32])<<8 | uint16(span.Mark[33])
+	b.rolled = true
+	return nil
+}
+
+// checkSize holds a delta to the protocol's limits (R5) and to the context's
+// state quota (R10).
+func (b *batch) checkSize(out *vm.Outcome) error {
+	var changed uint64
+	after := b.rec.StateBytes
+	for _, w := range out.Writes {
+		changed += uint64(len(w.Key) + len(w.Value))
+		after += entrySize(w.Key, w.Value, !w.Delete) - entrySize(w.Key, w.Old, w.HadOld)
+	}
+	if changed > delta.MaxChanged {
+		return &LimitError{
+			What: "change of state", Size: changed, Max: delta.MaxChanged,
+			Suggestion: "change less in one call",
+		}
+	}
+	if after > b.rec.StateQuota && after > b.rec.StateBytes {
+		return &LimitError{
+			What: "state of the context", Size: after, Max: b.rec.StateQuota,
+			Suggestion: "remove what is not needed: the quota was fixed when the context was created",
+		}
+	}
+	return nil
+}
+
+func entrySize(key, value []byte, there bool) uint64 {
+	if !there {
+		return 0
+	}
+	return uint64(len(key) + len(value))
+}

@@ -1,0 +1,234 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mero/node/dag"
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+// The kinds of waiting (R4). A reason at rest begins with one of them.
+const (
+	waitParents  = "parents"
+	waitCode     = "code"
+	waitKey      = "key"
+	waitClock    = "clock"
+	waitUpgrade  = "upgrade"
+	waitWatchdog = "watchdog"
+	waitOrder    = "order" // a deep roll-back is under way (R8)
+)
+
+// Limits of the deltas that wait for something that may never come, and of what
+// rests on them (R4). Those that only wait for a deep roll-back are not among them.
+const (
+	maxHeld          = 4096
+	maxHeldPerAuthor = 1024
+)
+
+// history is the graph of a context in memory, and what of it waits. It is
+// loaded when a delta arrives and belongs to whoever leads the context's queue.
+type history struct {
+	graph *dag.Graph
+	// held are connected deltas that wait for something themselves.
+	held map[delta.ID]*wait
+	// blocked are held deltas and what rests on them: not in the state.
+	blocked map[delta.ID]struct{}
+	// dirty: blocked is to be made again.
+	dirty bool
+}
+
+// wait is what a delta waits for, since when, and when that is looked at again.
+type wait struct {
+	kind, words string
+	since       time.Time
+	tries       int
+	next        time.Time
+}
+
+// reason is the wait at rest.
+func (w *wait) reason() string {
+	return fmt.Sprintf("%s: %s; since %s", w.kind, w.words, w.since.UTC().Format(time.RFC3339))
+}
+
+// readWait is the inverse of reason, as far as it matters.
+func readWait(reason string, now time.Time) *wait {
+	w := &wait{since: now}
+	w.kind, w.words, _ = strings.Cut(reason, ": ")
+	if i := strings.LastIndex(w.words, "; since "); i >= 0 {
+		if at, err := time.Parse(time.RFC3339, w.words[i+len("; since "):]); err == nil {
+			w.since = at
+		}
+		w.words = w.words[:i]
+	}
+	return w
+}
+
+// loadHistory reads the graph of a context from the store.
+func (s *Set) loadHistory(view *store.View) (*history, error) {
+	rec := view.Context()
+	h := &history{
+		graph: dag.New(rec.Genesis, dag.DefaultLimits()),
+		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]struct{}),
+	}
+	now := s.deps.Wall()
+	for r, err := range view.Headers(0) {
+		if err != nil {
+			return nil, err
+		}
+		header, id, err := delta.HeaderOf(r.Bytes)
+		if err == nil && id != r.ID {
+			err = errors.New("it is stored under another id")
+		}
+		if err == nil {
+			_, err = h.graph.Add(dag.NodeOf(id, header))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, r.ID, err)
+		}
+		if r.Fate != store.FateWaiting {
+			continue
+		}
+		if w := readWait(r.Reason, now); w.kind != waitParents {
+			h.held[r.ID] = w
+			h.dirty = true
+		}
+	}
+	h.settle()
+	return h, nil
+}
+
+// append adds a delta that was made here on the heads.
+func (h *history) append(d *delta.Delta) error {
+	added, err := h.graph.Add(dag.NodeOf(d.ID(), d.Header()))
+	if err != nil {
+		return fmt.Errorf("a delta made here does not fit: %w", err)
+	}
+	if len(added.Connected) == 0 {
+		return fmt.Errorf("a delta made here does not fit: %d parents are missing", len(added.Missing))
+	}
+	return nil
+}
+
+// hold makes a connected delta wait, with all that rests on it.
+func (h *history) hold(id delta.ID, kind, words string, now time.Time) {
+	h.held[id] = &wait{kind: kind, words: words, since: now}
+	h.blocked[id] = struct{}{}
+	for _, d := range h.graph.Descendants(id) {
+		h.blocked[d] = struct{}{}
+	}
+}
+
+// release ends what a delta waits for; settle must follow.
+func (h *history) release(id delta.ID) {
+	delete(h.held, id)
+	h.dirty = true
+}
+
+// settle brings blocked up to date and tells what is not blocked any more, in
+// canonical order.
+func (h *history) settle() []delta.Place {
+	if !h.dirty {
+		return nil
+	}
+	before := h.blocked
+	h.blocked, h.dirty = make(map[delta.ID]struct{}), false
+	roots := make([]delta.ID, 0, len(h.held))
+	for id := range h.held {
+		roots = append(roots, id)
+		h.blocked[id] = struct{}{}
+	}
+	for _, id := range h.graph.Descendants(roots...) {
+		h.blocked[id] = struct{}{}
+	}
+	var free []delta.Place
+	for id := range before {
+		if _, still := h.blocked[id]; !still {
+			free = append(free, h.place(id))
+		}
+	}
+	slices.SortFunc(free, delta.Place.Compare)
+	return free
+}
+
+// rests reports whether a connected delta rests on one that waits, and gives it a
+// place among what is blocked then.
+func (h *history) rests(id delta.ID) bool {
+	if len(h.blocked) == 0 {
+		return false
+	}
+	if _, ok := h.blocked[id]; ok {
+		return true
+	}
+	n, _ := h.graph.Get(id)
+	for _, p := range n.Parents {
+		if _, ok := h.blocked[p]; ok {
+			h.blocked[id] = struct{}{}
+			return true
+		}
+	}
+	return false
+}
+
+func (h *history) isBlocked(id delta.ID) bool {
+	_, ok := h.blocked[id]
+	return ok
+}
+
+func (h *history) knows(id delta.ID) bool { return h.graph.Has(id) || h.graph.IsPending(id) }
+
+func (h *history) place(id delta.ID) delta.Place {
+	n, _ := h.graph.Get(id)
+	return delta.Place{Time: n.Time, ID: id}
+}
+
+// heads are the heads of what is in the state, at most store.MaxHeads of them.
+func (h *history) heads() []delta.ID {
+	heads := h.graph.Heads()
+	if len(h.blocked) > 0 {
+		heads = headsWithout(h.graph, h.blocked)
+	}
+	return heads[:min(len(heads), store.MaxHeads)]
+}
+
+// waiting is how many deltas wait, for whatever it is.
+func (h *history) waiting() uint64 { return uint64(len(h.blocked) + h.graph.Pending()) }
+
+// full reports whether one more delta of an author may not wait: there are enough
+// that wait for something that may never come.
+func (h *history) full(author ident.PublicKey) bool {
+	n, his := 0, 0
+	for id := range h.blocked {
+		if w := h.held[id]; w != nil && w.kind == waitOrder {
+			continue
+		}
+		n++
+		if node, _ := h.graph.Get(id); node.Writer.Author == author {
+			his++
+		}
+	}
+	return n >= maxHeld || his >= maxHeldPerAuthor
+}
+
+// ancestorOf names a delta that holds back another.
+func (h *history) ancestorOf(id delta.ID) (delta.ID, *wait) {
+	n, _ := h.graph.Get(id)
+	for range h.graph.Len() { // parents have smaller places: it ends
+		for _, p := range n.Parents {
+			if w := h.held[p]; w != nil {
+				return p, w
+			}
+		}
+		at := slices.IndexFunc(n.Parents, h.isBlocked)
+		if at < 0 {
+			break
+		}
+		n, _ = h.graph.Get(n.Parents[at])
+	}
+	return delta.ID{}, nil
+}

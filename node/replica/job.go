@@ -1,0 +1,564 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/undo"
+)
+
+const (
+	// share is how much longer than it works a job waits, so that it takes at most
+	// a quarter of a core while the rest goes on (R8).
+	share = 3
+	// lastBit is how many deltas a job folds at most while calls wait for it, and
+	// maxRounds how often it tries to get that near.
+	lastBit   = 32
+	maxRounds = 8
+	// compactJob is after how many deltas a job compacts its own spans.
+	compactJob = 4 * spanPerDelta
+)
+
+// job folds a context again beside its live state, from some place on or from
+// genesis, and then takes the live state's place in one step. Calls and arrivals
+// go on meanwhile; it folds what they added too.
+type job struct {
+	set *Set
+	id  ident.ContextID
+	// base is the snapshot that the job's state lies over, from is where it began:
+	// nothing after it was in the state. whole: it began with nothing.
+	base  *store.View
+	from  delta.Place
+	whole bool
+	b     *batch
+	// folded are the deltas that the state has, after from, in canonical order.
+	folded []delta.ID
+	// before is how many deltas up to from were in the state when it began, held
+	// what it could not fold for want of something on this node.
+	before int
+	held   map[delta.ID]*wait
+
+	pace bool // take a share of a core only
+	work time.Duration
+}
+
+// errRestart says that the live state went back behind the job's beginning.
+var errRestart = errors.New("the job has to begin again")
+
+// newJob begins a job on a snapshot, which must stay open. Without a place it folds
+// from genesis.
+func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
+	b, err := s.newBatch(view)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{set: s, id: view.Context().ID, base: view, b: b, held: make(map[delta.ID]*wait)}
+	if from != nil {
+		if err := j.goBack(*from); !isTrailFault(err) {
+			return j, err
+		}
+		if j.b, err = s.newBatch(view); err != nil {
+			return nil, err
+		}
+	}
+	j.whole = true
+	b = j.b
+	b.state = newOverlay(getter(nothing))
+	rec := view.Context()
+	b.rec = store.Context{
+		ID: rec.ID, App: rec.App, Created: rec.Created, Genesis: rec.Genesis, Epoch: rec.Epoch,
+		StateQuota: rec.StateQuota, Creator: rec.Creator, Layouts: allLayouts, Step: rec.Step,
+	}
+	b.trail = trail{read: true}
+	return j, nil
+}
+
+// goBack takes the job's state back by the spans of its snapshot.
+func (j *job) goBack(to delta.Place) error {
+	for j.b.rec.Last.Compare(to) >= 0 {
+		if err := j.b.takeBack(); err != nil {
+			return err
+		}
+	}
+	j.from = j.b.rec.Last
+	j.b.trail.links = nil // what is older stays in the store as it is
+	j.b.trail.read = true
+	return nil
+}
+
+// foldTo brings the job's state to the given deltas, which follow its beginning in
+// canonical order. read is where deltas are looked up.
+func (j *job) foldTo(ctx context.Context, want []delta.ID, read *store.View) error {
+	same := 0
+	for same < len(want) && same < len(j.folded) && want[same] == j.folded[same] {
+		same++
+	}
+	if same < len(j.folded) {
+		if err := j.unfold(same); err != nil {
+			return err
+		}
+	}
+	j.b.view = read
+	for _, id := range want[len(j.folded):] {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := j.foldOne(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unfold takes the job's state back to its first keep deltas or further.
+func (j *job) unfold(keep int) error {
+	first, err := j.placeOf(j.folded[keep])
+	if err != nil {
+		return err
+	}
+	for j.b.rec.Last.Compare(first) >= 0 {
+		if len(j.b.trail.links) == 0 {
+			return errRestart
+		}
+		if err := j.b.takeBack(); err != nil {
+			return err
+		}
+	}
+	if j.b.rec.Last == j.from {
+		j.folded = j.folded[:0]
+		return nil
+	}
+	at := slices.Index(j.folded, j.b.rec.Last.ID)
+	if at < 0 {
+		return errRestart
+	}
+	j.folded = j.folded[:at+1]
+	return nil
+}
+
+func (j *job) placeOf(id delta.ID) (delta.Place, error) {
+	_, rec, err := j.b.bytes(id)
+	return delta.Place{Time: rec.Time, ID: id}, err
+}
+
+func (j *job) foldOne(ctx context.Context, id delta.ID) error {
+	raw, rec, err := j.b.bytes(id)
+	if err != nil {
+		return err
+	}
+	d, err := delta.Reopen(raw)
+	if err != nil {
+		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
+	}
+	begun := time.Now()
+	done, payload, void, err := j.b.judge(ctx, d)
+	if err != nil {
+		kind, words := shortage(err)
+		if kind == "" || ctx.Err() != nil {
+			return fmt.Errorf("fold delta %s: %w", id, err)
+		}
+		j.held[id] = &wait{kind: kind, words: words, since: j.set.deps.Wall()}
+		return errHeld
+	}
+	j.b.fold(d, done, void)
+	if void == "" && rec.Fate != store.FateFolded {
+		j.b.news = append(j.b.news, news{id: id, events: payload.Events})
+	}
+	j.folded = append(j.folded, id)
+	if len(j.b.trail.links) >= compactJob {
+		if err := j.b.trail.compact(trailBudget + int(min(j.b.rec.StateBytes, maxTrail))); err != nil {
+			return err
+		}
+	}
+	return j.rest(ctx, time.Since(begun))
+}
+
+// rest keeps a job to its share of a core. It waits once enough has come
+// together for that to be worth it.
+func (j *job) rest(ctx context.Context, worked time.Duration) error {
+	j.work += worked
+	if !j.pace || j.work < 5*time.Millisecond {
+		return nil
+	}
+	timer := time.NewTimer(share * j.work)
+	defer timer.Stop()
+	j.work = 0
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// errHeld says that a job met a delta that this node cannot fold now: what is to
+// be folded has to be looked up again.
+var errHeld = errors.New("a delta has to wait")
+
+// wanted are the deltas after a place that belong into the state, in canonical
+// order, without what a job had to leave out; late ones, which only wait for a deep
+// roll-back, are among them if asked for. before is how many up to that place
+// belong into the state.
+func (h *history) wanted(from delta.Place, out map[delta.ID]*wait, late bool) (list []delta.ID, before int) {
+	var roots []delta.ID
+	for id, w := range h.held {
+		if !late || w.kind != waitOrder {
+			roots = append(roots, id)
+		}
+	}
+	for id := range out {
+		roots = append(roots, id)
+	}
+	skip := make(map[delta.ID]struct{}, len(roots))
+	for _, id := range append(h.graph.Descendants(roots...), roots...) {
+		skip[id] = struct{}{}
+		if h.place(id).Compare(from) <= 0 {
+			before--
+		}
+	}
+	before += h.graph.Before(from)
+	if h.graph.Has(from.ID) {
+		before++
+	}
+	for id := range h.graph.From(from) {
+		if _, waits := skip[id]; id != from.ID && !waits {
+			list = append(list, id)
+		}
+	}
+	return list, before
+}
+
+// refold does what a deep roll-back or a rebuild needs: it folds again from a
+// place, or from genesis, and switches to the result.
+func (s *Set) refold(ctx context.Context, id ident.ContextID, genesis, pace bool) error {
+	r := s.replica(id)
+	if err := r.refolds(ctx, true); err != nil {
+		return err
+	}
+	defer func() { _ = r.refolds(context.WithoutCancel(ctx), false) }()
+	for range maxRounds {
+		err := s.refoldOnce(ctx, r, genesis, pace)
+		if !errors.Is(err, errRestart) {
+			return err
+		}
+	}
+	return errRestart
+}
+
+// refolds notes under the lead that a job runs or not. Only one may.
+func (r *replica) refolds(ctx context.Context, begins bool) error {
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	defer r.unlock()
+	if begins && r.refolding {
+		return ErrBusyFolding
+	}
+	r.refolding = begins
+	return nil
+}
+
+func (s *Set) refoldOnce(ctx context.Context, r *replica, genesis, pace bool) error {
+	j, err := s.beginRefold(ctx, r, genesis)
+	if err != nil || j == nil {
+		return err
+	}
+	defer j.base.Close()
+	j.pace = pace
+	for round := 0; round < maxRounds; round++ {
+		want, read, err := s.look(ctx, r, j)
+		if err != nil {
+			return err
+		}
+		if len(want)-j.common(want) <= lastBit {
+			read.Close()
+			break
+		}
+		err = j.foldTo(ctx, want, read)
+		read.Close()
+		j.b.view = j.base
+		if err != nil && !errors.Is(err, errHeld) {
+			return err
+		}
+		// Whoever falls behind has to hurry.
+		j.pace = j.pace && round < maxRounds/2
+	}
+	if j.whole {
+		if err := j.dropRest(); err != nil {
+			return err
+		}
+	}
+	return r.alone(ctx, func(b *batch) error { return j.finish(ctx, b) })
+}
+
+// common is how many deltas at the front of want the job's state has.
+func (j *job) common(want []delta.ID) int {
+	n := 0
+	for n < len(want) && n < len(j.folded) && want[n] == j.folded[n] {
+		n++
+	}
+	return n
+}
+
+// beginRefold looks, under the lead, from where a job has to fold. There is no job
+// when nothing waits for one.
+func (s *Set) beginRefold(ctx context.Context, r *replica, genesis bool) (*job, error) {
+	if err := r.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer r.unlock()
+	view, err := s.view(r.id)
+	if err != nil {
+		return nil, err
+	}
+	if r.history == nil {
+		if r.history, err = s.loadHistory(view); err != nil {
+			view.Close()
+			return nil, err
+		}
+	}
+	var from *delta.Place
+	if !genesis && !r.distrust {
+		for id, w := range r.history.held {
+			if place := r.history.place(id); w.kind == waitOrder && (from == nil || place.Compare(*from) < 0) {
+				from = &place
+			}
+		}
+		if from == nil {
+			view.Close()
+			return nil, nil
+		}
+	}
+	j, err := s.newJob(view, from)
+	if err != nil {
+		view.Close()
+		return nil, err
+	}
+	_, j.before = r.history.wanted(j.from, nil, true)
+	return j, nil
+}
+
+// look gives what belongs into the state now, and a snapshot that has it.
+func (s *Set) look(ctx context.Context, r *replica, j *job) ([]delta.ID, *store.View, error) {
+	if err := r.lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer r.unlock()
+	view, err := s.view(r.id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.history == nil {
+		if r.history, err = s.loadHistory(view); err != nil {
+			view.Close()
+			return nil, nil, err
+		}
+	}
+	want, _ := r.history.wanted(j.from, j.held, true)
+	return want, view, nil
+}
+
+// dropRest notes what the base has and the job's state lacks, so that a job that
+// began with nothing is one over its base.
+func (j *job) dropRest() error {
+	for entry, err := range j.base.StateAll() {
+		if err != nil {
+			return err
+		}
+		if _, ok, err := j.b.state.Get(entry.Key); err != nil {
+			return err
+		} else if !ok {
+			j.b.state.put(entry.Key, nil, nil, true, false)
+		}
+	}
+	j.b.state.below = j.base
+	return nil
+}
+
+// finish runs as the only work of a batch b on the live state: it folds what is
+// still to fold, and puts the job's state in the place of the live one.
+func (j *job) finish(ctx context.Context, b *batch) error {
+	if err := b.loadHistory(); err != nil {
+		return err
+	}
+	j.pace = false
+	for {
+		want, before := b.history.wanted(j.from, j.held, true)
+		if before != j.before {
+			return errRestart // something came or went behind the job's beginning
+		}
+		err := j.foldTo(ctx, want, b.view)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errHeld) {
+			return err
+		}
+	}
+	j.settleHeld(b)
+	if err := j.replaceState(b); err != nil {
+		return err
+	}
+	if err := j.replaceTrail(b); err != nil {
+		return err
+	}
+	if err := j.replaceFates(b); err != nil {
+		return err
+	}
+	rec := j.b.rec
+	b.rec.Last, b.rec.Clock, b.rec.Sum, b.rec.StateBytes = rec.Last, rec.Clock, rec.Sum, rec.StateBytes
+	b.rec.GuestRoot, b.rec.Layouts, b.rec.Initialised = rec.GuestRoot, rec.Layouts, rec.Initialised || b.rec.Initialised
+	b.rolled, b.distrust = true, false
+	b.conclude()
+	return nil
+}
+
+// settleHeld lets go what waited for the job, and makes wait what it left out.
+func (j *job) settleHeld(b *batch) {
+	h := b.history
+	for id, w := range h.held {
+		if w.kind == waitOrder {
+			h.release(id)
+		}
+	}
+	h.settle()
+	for id, w := range j.held {
+		b.hold(id, h.place(id).Time, w.kind, w.words)
+	}
+	if len(j.held) == 0 {
+		return
+	}
+	for id := range h.blocked {
+		if _, own := h.held[id]; own {
+			continue
+		}
+		if rec, err := b.view.Delta(id); err == nil && rec.Fate != store.FateWaiting {
+			b.uncount(rec.Fate)
+			b.rests(id, rec.Time)
+		}
+	}
+}
+
+// replaceState makes the changes that turn the live state into the job's: of the
+// keys that the job touched, and of those that the live state touched since.
+func (j *job) replaceState(b *batch) error {
+	touched, err := j.touched(b.view)
+	if err != nil {
+		return err
+	}
+	for key := range j.b.state.cells {
+		touched[key] = struct{}{}
+	}
+	for key := range touched {
+		value, has, err := j.b.state.Get([]byte(key))
+		if err != nil {
+			return err
+		}
+		before, had, err := b.view.Get([]byte(key))
+		if err != nil {
+			return err
+		}
+		b.state.put([]byte(key), before, value, had, has)
+	}
+	return nil
+}
+
+// touched are the keys that the live state changed since the job's snapshot: what
+// the undo spans name that only one of the two has.
+func (j *job) touched(live *store.View) (map[string]struct{}, error) {
+	keys := make(map[string]struct{})
+	before, err := j.base.UndoRefs()
+	if err != nil {
+		return nil, err
+	}
+	now, err := live.UndoRefs()
+	if err != nil {
+		return nil, err
+	}
+	add := func(view *store.View, refs, other []store.UndoRef) error {
+		known := make(map[store.UndoRef]struct{}, len(other))
+		for _, ref := range other {
+			known[ref] = struct{}{}
+		}
+		t := trail{view: view}
+		for _, ref := range refs {
+			if _, both := known[ref]; both {
+				continue
+			}
+			span, err := t.open(link{ref: undo.Ref(ref)})
+			if err != nil {
+				return err
+			}
+			for _, e := range span.Entries {
+				keys[string(e.Key)] = struct{}{}
+			}
+		}
+		return nil
+	}
+	if err := add(j.base, before, now); err != nil {
+		return nil, err
+	}
+	return keys, add(live, now, before)
+}
+
+// replaceTrail puts the job's spans in the place of the live ones after its
+// beginning.
+func (j *job) replaceTrail(b *batch) error {
+	if err := b.trail.load(); err != nil {
+		return err
+	}
+	keep := 0
+	for !j.whole && keep < len(b.trail.links) && b.trail.links[keep].ref.To.Compare(j.from) <= 0 {
+		keep++
+	}
+	for _, l := range b.trail.links[keep:] {
+		b.trail.forget(l)
+	}
+	b.trail.links = slices.Clone(b.trail.links[:keep])
+	return j.addTrail(&b.trail)
+}
+
+func (j *job) addTrail(t *trail) error {
+	t.links = append(t.links, j.b.trail.links...)
+	return t.compact(trailBudget + int(min(j.b.rec.StateBytes, maxTrail)))
+}
+
+// replaceFates records the fates that the job found and that are not the stored
+// ones, and counts.
+func (j *job) replaceFates(b *batch) error {
+	if j.whole {
+		b.rec.Deltas, b.rec.Voids = 0, 0
+	}
+	said := make(map[delta.ID][]delta.Event, len(j.b.news))
+	for _, n := range j.b.news {
+		said[n.id] = n.events
+	}
+	for _, id := range j.folded {
+		got := j.b.records[id]
+		was, err := b.view.Delta(id)
+		if err != nil {
+			return err
+		}
+		if !j.whole {
+			b.uncount(was.Fate)
+		}
+		if got.Fate == store.FateFolded {
+			b.rec.Deltas++
+		} else {
+			b.rec.Voids++
+		}
+		if got.Fate != was.Fate || got.Reason != was.Reason {
+			b.records[id] = &store.DeltaRecord{ID: id, Time: was.Time, Fate: got.Fate, Reason: got.Reason}
+		}
+		if got.Fate == store.FateFolded && was.Fate != store.FateFolded {
+			b.news = append(b.news, news{id: id, events: said[id]})
+		}
+	}
+	return nil
+}

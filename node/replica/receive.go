@@ -1,0 +1,490 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mero/node/dag"
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/vm"
+)
+
+// maxParcels is how many deltas from elsewhere share a step.
+const maxParcels = 256
+
+// Received says what became of deltas that were handed in.
+type Received struct {
+	// New were not known before; Duplicate were.
+	New, Duplicate int
+	// Waiting are those of New that have no effect yet (R4).
+	Waiting int
+	// Missing are parents that nobody has brought, ascending.
+	Missing []delta.ID
+	// Refused were no deltas of this context, or may not wait here any more.
+	Refused []Refusal
+}
+
+// parcel is one delta as it came.
+type parcel struct {
+	id     delta.ID
+	header delta.Header
+	raw    []byte
+	newer  bool // only a newer release knows what it is
+}
+
+// arrival is what one caller of Receive handed in.
+type arrival struct {
+	parcels []parcel
+	got     Received
+	err     error
+	lead    chan struct{} // closed when this caller is to take in what lies in the inbox
+	done    chan struct{} // closed when got and err are set
+}
+
+// Receive takes deltas of any authors in any order, each as its envelope. It
+// returns once each of them is durable with its fate: folded at its place in the
+// canonical order (R8), void, or waiting (R4). What is no delta of the context is
+// refused, and remembered only by Refusals. The envelopes must not be changed
+// afterwards.
+//
+// Errors: ErrContextNotFound, ErrBusy, *DamagedError of the store, and whatever
+// keeps this node from working (disk, memory, ctx); then some of the deltas may
+// have been taken, and handing all in again is harmless.
+func (s *Set) Receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
+	view, err := s.view(id) // no queue is made for an id that a stranger chose
+	if err != nil {
+		return nil, err
+	}
+	view.Close()
+	all := &Received{}
+	for some := range slices.Chunk(envelopes, maxParcels) {
+		got, err := s.receive(ctx, id, some)
+		if err != nil {
+			return all, err
+		}
+		all.add(got)
+	}
+	slices.SortFunc(all.Missing, delta.ID.Compare)
+	all.Missing = slices.Compact(all.Missing)
+	return all, nil
+}
+
+func (r *Received) add(o *Received) {
+	r.New += o.New
+	r.Duplicate += o.Duplicate
+	r.Waiting += o.Waiting
+	r.Missing = append(r.Missing, o.Missing...)
+	r.Refused = append(r.Refused, o.Refused...)
+}
+
+func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
+	a := &arrival{lead: make(chan struct{}), done: make(chan struct{})}
+	a.parcels, a.got.Refused = s.unpack(id, envelopes)
+	if len(a.parcels) > 0 {
+		s.replica(id).deliver(ctx, a)
+	}
+	for _, refusal := range a.got.Refused {
+		s.refused(id, refusal)
+	}
+	if a.err == nil {
+		s.metrics.received(&a.got)
+	}
+	return &a.got, a.err
+}
+
+// unpack opens envelopes on all cores: verifying signatures is most of the work.
+func (s *Set) unpack(id ident.ContextID, envelopes [][]byte) ([]parcel, []Refusal) {
+	parcels := make([]parcel, len(envelopes))
+	errs := make([]error, len(envelopes))
+	var (
+		wg   sync.WaitGroup
+		next = make(chan int, len(envelopes))
+	)
+	for i := range envelopes {
+		next <- i
+	}
+	close(next)
+	for range min(runtime.GOMAXPROCS(0), len(envelopes)) {
+		wg.Go(func() {
+			for i := range next {
+				parcels[i], errs[i] = open(id, envelopes[i])
+			}
+		})
+	}
+	wg.Wait()
+	var refused []Refusal
+	good := parcels[:0]
+	for i, p := range parcels {
+		if errs[i] != nil {
+			refused = append(refused, Refusal{At: s.deps.Wall(), Delta: p.id, Author: p.header.Author, Reason: words(errs[i])})
+			continue
+		}
+		good = append(good, p)
+	}
+	return good, refused
+}
+
+// errOtherContext refuses a delta that was handed to the wrong context.
+var errOtherContext = errors.New("it belongs to another context")
+
+// open verifies one envelope.
+func open(id ident.ContextID, raw []byte) (parcel, error) {
+	d, err := delta.Open(raw)
+	var newer *delta.UpgradeError
+	p := parcel{raw: raw}
+	switch {
+	case errors.As(err, &newer):
+		p.id, p.header, p.newer = newer.ID, newer.Header, true
+	case err != nil:
+		return parcel{}, err
+	default:
+		p.id, p.header = d.ID(), d.Header()
+	}
+	if p.header.Context != id {
+		return p, fmt.Errorf("%w: %s", errOtherContext, p.header.Context)
+	}
+	return p, nil
+}
+
+// The time for which late deltas are gathered, so that they share a roll-back (R8).
+const (
+	minGather = 2 * time.Millisecond
+	maxGather = 250 * time.Millisecond
+)
+
+// deliver puts an arrival into the inbox and returns when it was taken in. One
+// caller at a time takes in all that lies there.
+func (r *replica) deliver(ctx context.Context, a *arrival) {
+	r.mu.Lock()
+	r.inbox = append(r.inbox, a)
+	leads := !r.collecting
+	r.collecting = true
+	r.mu.Unlock()
+	if !leads {
+		select { // soon: who collects is bounded by its batches
+		case <-a.done:
+			return
+		case <-a.lead:
+		}
+	}
+	r.gather(ctx)
+	r.takeIn(ctx)
+}
+
+// gather waits for more, if what came makes a roll-back necessary.
+func (r *replica) gather(ctx context.Context) {
+	last := delta.Time(r.last.Load())
+	r.mu.Lock()
+	late := slices.ContainsFunc(r.inbox, func(a *arrival) bool {
+		return slices.ContainsFunc(a.parcels, func(p parcel) bool { return p.header.Time <= last })
+	})
+	r.mu.Unlock()
+	if !late {
+		return
+	}
+	timer := time.NewTimer(min(max(time.Duration(r.cost.Load()), minGather), maxGather))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// takeIn folds what lies in the inbox as one step, and hands the rest on.
+func (r *replica) takeIn(ctx context.Context) {
+	r.mu.Lock()
+	n, parcels := 0, 0
+	for n < len(r.inbox) && (n == 0 || parcels+len(r.inbox[n].parcels) <= maxParcels) {
+		parcels += len(r.inbox[n].parcels)
+		n++
+	}
+	list := slices.Clone(r.inbox[:n])
+	r.inbox = slices.Delete(r.inbox, 0, n)
+	r.mu.Unlock()
+
+	err := r.alone(ctx, func(b *batch) error { return b.receive(ctx, list) })
+	if isTrailFault(err) {
+		r.set.metrics.damage.Inc()
+		r.set.deps.Log.Error().Err(err).Stringer("context", r.id).Msg("undo spans are damaged; the state will be folded again from genesis")
+		err = r.alone(ctx, func(b *batch) error {
+			b.distrust = true
+			return b.receive(ctx, list)
+		})
+	}
+
+	r.mu.Lock()
+	if r.collecting = len(r.inbox) > 0; r.collecting {
+		close(r.inbox[0].lead)
+	}
+	r.mu.Unlock()
+	for _, a := range list {
+		a.err = err
+		close(a.done)
+	}
+}
+
+// alone runs work that is a batch of its own.
+func (r *replica) alone(ctx context.Context, work func(*batch) error) error {
+	t := newTicket("", func(b *batch) (*Result, error) { return nil, work(b) })
+	t.alone = true
+	_, err := r.submit(context.WithoutCancel(ctx), t)
+	return err
+}
+
+// receive takes what arrived into the graph and brings the state to where it
+// belongs.
+func (b *batch) receive(ctx context.Context, list []*arrival) error {
+	if err := b.loadHistory(); err != nil {
+		return err
+	}
+	var free []delta.Place
+	room := b.history.room()
+	for _, a := range list {
+		for _, p := range a.parcels {
+			places, err := b.admit(p, &a.got, room)
+			if err != nil {
+				return err
+			}
+			free = append(free, places...)
+		}
+	}
+	return b.advance(ctx, free)
+}
+
+func (b *batch) loadHistory() (err error) {
+	if b.history == nil {
+		b.history, err = b.set.loadHistory(b.view)
+	}
+	return err
+}
+
+// errFull refuses a delta that would have to wait: it comes again by its vector.
+var errFull = errors.New("too many deltas wait already")
+
+// admit takes one delta into the graph and gives the places of those that can be
+// folded because of it.
+func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error) {
+	h := b.history
+	if h.knows(p.id) {
+		got.Duplicate++
+		return nil, nil
+	}
+	b.notice(p.header)
+	refuse := func(id delta.ID, author ident.PublicKey, err error) {
+		got.Refused = append(got.Refused, Refusal{At: b.set.deps.Wall(), Delta: id, Author: author, Reason: words(err)})
+	}
+	own, err := b.mustWait(p.header, p.newer)
+	if err != nil {
+		return nil, err
+	}
+	if waits := own != nil || slices.ContainsFunc(p.header.Parents, func(id delta.ID) bool {
+		return !h.graph.Has(id) || h.isBlocked(id)
+	}); waits && !room.take(p.header.Author) {
+		refuse(p.id, p.header.Author, errFull)
+		return nil, nil
+	}
+	added, err := h.graph.Add(dag.NodeOf(p.id, p.header))
+	for _, r := range added.Refused {
+		refuse(r.ID, ident.PublicKey{}, r.Err)
+		b.discard(r)
+	}
+	if err != nil {
+		refuse(p.id, p.header.Author, err)
+		return b.connect(added.Connected, got)
+	}
+	got.New++
+	b.arrived[p.id] = p.raw
+	if len(added.Connected) == 0 {
+		got.Waiting++
+		got.Missing = append(got.Missing, added.Missing...)
+		b.waits(p.id, p.header.Time, &wait{kind: waitParents, words: missing(added.Missing), since: b.set.deps.Wall()})
+		return nil, nil
+	}
+	return b.connect(added.Connected, got)
+}
+
+func missing(ids []delta.ID) string {
+	switch len(ids) {
+	case 0:
+		return "its parents wait too"
+	case 1:
+		return fmt.Sprintf("%s is missing", ids[0])
+	}
+	return fmt.Sprintf("%d are missing, %s first", len(ids), ids[0])
+}
+
+// connect looks at deltas that have all their ancestors now, parents first, and
+// gives the places of those that need not wait.
+func (b *batch) connect(ids []delta.ID, got *Received) ([]delta.Place, error) {
+	var free []delta.Place
+	for _, id := range ids {
+		place := b.history.place(id)
+		if b.history.rests(id) {
+			got.Waiting++
+			b.rests(id, place.Time)
+			continue
+		}
+		header, newer, err := b.header(id)
+		if err != nil {
+			return nil, err
+		}
+		w, err := b.mustWait(header, newer)
+		if err != nil {
+			return nil, err
+		}
+		if w != nil {
+			got.Waiting++
+			b.hold(id, place.Time, w.kind, w.words)
+			continue
+		}
+		free = append(free, place)
+	}
+	return free, nil
+}
+
+// header reads the header of a delta of this batch or of the store.
+func (b *batch) header(id delta.ID) (delta.Header, bool, error) {
+	raw, _, err := b.bytes(id)
+	if err != nil {
+		return delta.Header{}, false, err
+	}
+	h, _, err := delta.Inspect(raw)
+	if err != nil {
+		return delta.Header{}, false, fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
+	}
+	return h, !h.Known(), nil
+}
+
+// bytes gives an envelope and the fate it has in the store, zero if it is new.
+func (b *batch) bytes(id delta.ID) ([]byte, store.DeltaRecord, error) {
+	if raw, ok := b.arrived[id]; ok {
+		return raw, store.DeltaRecord{ID: id}, nil
+	}
+	rec, err := b.view.Delta(id)
+	if err != nil {
+		return nil, rec, fmt.Errorf("read delta %s: %w", id, err)
+	}
+	return rec.Bytes, rec, nil
+}
+
+// mustWait says what a delta waits for whatever its parents are; nil for nothing.
+func (b *batch) mustWait(h delta.Header, newer bool) (*wait, error) {
+	now := b.set.deps.Wall()
+	if ahead := h.Time.Wall().Sub(now); ahead > maxAhead {
+		return &wait{kind: waitClock, words: fmt.Sprintf("its time is %s ahead of this node's clock", ahead.Round(time.Second)), since: now}, nil
+	}
+	if newer {
+		return &wait{kind: waitUpgrade, words: fmt.Sprintf("version %d, kind %d: %v", h.Version, h.Kind, delta.ErrUpgrade), since: now}, nil
+	}
+	_, err := b.key(h.Epoch)
+	if errors.Is(err, store.ErrNotFound) {
+		return &wait{kind: waitKey, words: fmt.Sprintf("the key of epoch %s is not here", h.Epoch), since: now}, nil
+	}
+	return nil, err
+}
+
+// waits records that a delta waits.
+func (b *batch) waits(id delta.ID, t delta.Time, w *wait) {
+	b.records[id] = &store.DeltaRecord{
+		ID: id, Time: t, Bytes: b.arrived[id], Fate: store.FateWaiting, Reason: clip(w.reason(), store.MaxName),
+	}
+}
+
+// hold makes a connected delta wait for something of its own.
+func (b *batch) hold(id delta.ID, t delta.Time, kind, words string) {
+	b.history.hold(id, kind, words, b.set.deps.Wall())
+	b.waits(id, t, b.history.held[id])
+	b.set.metrics.waits.WithLabelValues(kind).Inc()
+}
+
+// rests records that a delta waits for one that it rests on.
+func (b *batch) rests(id delta.ID, t delta.Time) {
+	w := &wait{kind: waitParents, words: "it rests on a delta that waits", since: b.set.deps.Wall()}
+	if ancestor, cause := b.history.ancestorOf(id); cause != nil {
+		w.words = fmt.Sprintf("it rests on %s, which waits (%s)", ancestor, cause.kind)
+	}
+	b.waits(id, t, w)
+}
+
+// discard forgets a delta that waited for its parents and turned out to break a
+// rule, or to rest on one that does.
+func (b *batch) discard(r dag.Refusal) {
+	delete(b.arrived, r.ID)
+	delete(b.records, r.ID)
+	if rec, err := b.view.Delta(r.ID); err == nil {
+		_ = rec
+	}
+}
+
+// notice draws a new incarnation for a member of this node when a delta of its
+// writer turns up that this node does not have: the home was restored or copied
+// (R3).
+func (b *batch) notice(h delta.Header) {
+	who, ok := b.identities[h.Author]
+	if !ok || h.Incarnation != who.Incarnation {
+		return
+	}
+	b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("member", h.Author).
+		Uint64("number", h.Seq).Uint64("ours", who.Seq).
+		Msg("another copy of this node writes as the same member, or this one was restored: it goes on as a new writer")
+	who.Incarnation, who.Seq = delta.NewIncarnation(), 0
+	b.writers[h.Author] = who
+}
+
+// room is how many more deltas may wait, in all and per author.
+type room struct {
+	all  int
+	each map[ident.PublicKey]int
+}
+
+// room counts what waits for something that may never come.
+func (h *history) room() *room {
+	r := &room{all: maxHeld - h.graph.Pending(), each: make(map[ident.PublicKey]int)}
+	for id := range h.blocked {
+		if w := h.held[id]; w != nil && w.kind == waitOrder {
+			continue
+		}
+		n, _ := h.graph.Get(id)
+		r.all--
+		r.each[n.Writer.Author]++
+	}
+	return r
+}
+
+func (r *room) take(author ident.PublicKey) bool {
+	if r.all <= 0 || r.each[author] >= maxHeldPerAuthor {
+		return false
+	}
+	r.all--
+	r.each[author]++
+	return true
+}
+
+// shortage tells what an error of judge makes a delta wait for; empty: the error
+// concerns the whole step.
+func shortage(err error) (kind, words string) {
+	var (
+		guest   *vm.Error
+		missing *AppMissingError
+	)
+	switch {
+	case errors.As(err, &missing):
+		return waitCode, missing.Error()
+	case errors.Is(err, delta.ErrUpgrade):
+		return waitUpgrade, delta.ErrUpgrade.Error()
+	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
+		return waitWatchdog, fmt.Sprintf("applying it took longer than %s on this node", applyWatchdog)
+	}
+	return "", ""
+}
+
+// since says of a reason at rest whether it is of one kind.
+func isWait(reason, kind string) bool { return strings.HasPrefix(reason, kind+": ") }

@@ -1,0 +1,317 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+const (
+	// tendEvery is how often is looked whether what deltas wait for has come.
+	tendEvery = 10 * time.Second
+	// retryMost is the longest time between two tries to fold a delta that this node
+	// could not fold.
+	retryMost = 10 * time.Minute
+	// idleHistory is how long the graph of a context stays in memory unused.
+	idleHistory = 5 * time.Minute
+	// maxRefusals is how many refusals are remembered per context, maxRefusing for
+	// how many contexts.
+	maxRefusals = 64
+	maxRefusing = 256
+)
+
+// Refusal is something that was handed in as a delta and is none, or may not wait
+// here any more.
+type Refusal struct {
+	At     time.Time
+	Delta  delta.ID        // zero: not known
+	Author ident.PublicKey // zero: not known
+	Reason string
+}
+
+// Refusals are the last 64 of a context since the node started, oldest first.
+func (s *Set) Refusals(id ident.ContextID) []Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.refusals[id])
+}
+
+// refused remembers a refusal.
+func (s *Set) refused(id ident.ContextID, r Refusal) {
+	s.deps.Log.Warn().Stringer("context", id).Stringer("delta", r.Delta).Str("reason", r.Reason).Msg("delta refused")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list, known := s.refusals[id]
+	if !known && len(s.refusals) >= maxRefusing {
+		return
+	}
+	if len(list) >= maxRefusals {
+		list = slices.Delete(list, 0, len(list)-maxRefusals+1)
+	}
+	s.refusals[id] = append(list, r)
+}
+
+// spent notes how long folding one delta took.
+func (s *Set) spent(took time.Duration) {
+	s.cost.Store((7*s.cost.Load() + int64(took)) / 8)
+}
+
+// deltaCost is what folding one delta takes, about.
+func (s *Set) deltaCost() time.Duration { return time.Duration(s.cost.Load()) }
+
+// deepen asks for a deep roll-back of a context.
+func (s *Set) deepen(id ident.ContextID) {
+	s.mu.Lock()
+	s.deep[id] = struct{}{}
+	s.mu.Unlock()
+	select {
+	case s.late <- struct{}{}:
+	default:
+	}
+}
+
+// Run does what needs no caller until ctx ends: queued calls between contexts,
+// deep roll-backs, another look at what waits, and the scrub.
+func (s *Set) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.runQueue(ctx) })
+	wg.Go(func() { s.runDeep(ctx) })
+	wg.Go(func() { s.runTend(ctx) })
+	if s.deps.Config.Scrub > 0 {
+		wg.Go(func() { s.runScrub(ctx) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// runDeep does deep roll-backs, one context after another.
+func (s *Set) runDeep(ctx context.Context) {
+	for {
+		s.Deepen(ctx)
+		select {
+		case <-s.late:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Deepen does the deep roll-backs that are due, with at most a quarter of a core,
+// and returns when they are done or ctx ends. Run calls it; whoever has no Run may.
+func (s *Set) Deepen(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		var id ident.ContextID
+		for id = range s.deep {
+			break
+		}
+		delete(s.deep, id)
+		s.mu.Unlock()
+		if id.IsZero() {
+			return
+		}
+		s.deepenOne(ctx, id)
+	}
+}
+
+func (s *Set) deepenOne(ctx context.Context, id ident.ContextID) {
+	begun := time.Now()
+	log := s.deps.Log.With().Stringer("context", id).Logger()
+	log.Info().Msg("late deltas: the state is folded again beside the live one")
+	err := s.refold(ctx, id, false, true)
+	switch {
+	case err == nil:
+		s.metrics.refolds.WithLabelValues("done").Inc()
+		log.Info().Dur("took", time.Since(begun)).Msg("late deltas are in their place")
+	case ctx.Err() != nil, errors.Is(err, ErrContextNotFound):
+	case errors.Is(err, ErrBusyFolding):
+		// Whoever folds takes the late ones along.
+	default:
+		s.metrics.refolds.WithLabelValues("failed").Inc()
+		log.Warn().Err(err).Msg("late deltas cannot be put into their place now; that is tried again")
+	}
+}
+
+// runTend looks now and then at what waits.
+func (s *Set) runTend(ctx context.Context) {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		s.tend(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tend looks at every context in which deltas wait, and drops graphs that nobody
+// has used for a while.
+func (s *Set) tend(ctx context.Context) {
+	records, err := s.deps.Store.Contexts()
+	if err != nil {
+		s.deps.Log.Warn().Err(err).Msg("contexts cannot be listed")
+		return
+	}
+	for _, rec := range records {
+		if ctx.Err() != nil {
+			return
+		}
+		if rec.Waiting == 0 {
+			s.rest(rec.ID)
+			continue
+		}
+		if err := s.Reconsider(ctx, rec.ID); err != nil && ctx.Err() == nil && !errors.Is(err, ErrContextNotFound) {
+			s.deps.Log.Warn().Err(err).Stringer("context", rec.ID).Msg("deltas that wait cannot be looked at")
+		}
+	}
+}
+
+// rest drops the graph of a context that has not been used for a while.
+func (s *Set) rest(id ident.ContextID) {
+	r := s.replica(id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.led && time.Since(r.used) > idleHistory {
+		r.history = nil
+	}
+}
+
+// Reconsider looks again at what deltas of a context wait for, and folds those
+// for which it has come: the clock, a key, the application, a second try of what
+// took too long. Errors as of Receive.
+func (s *Set) Reconsider(ctx context.Context, id ident.ContextID) error {
+	return s.replica(id).alone(ctx, func(b *batch) error {
+		if err := b.loadHistory(); err != nil {
+			return err
+		}
+		free, err := b.retry()
+		if err != nil {
+			return err
+		}
+		if len(free) == 0 {
+			return nil
+		}
+		return b.advance(ctx, free)
+	})
+}
+
+// retry releases the held deltas that need not wait any more.
+func (b *batch) retry() ([]delta.Place, error) {
+	h, now := b.history, b.set.deps.Wall()
+	for id, w := range h.held {
+		if w.kind == waitOrder {
+			b.deep = true
+			continue
+		}
+		header, newer, err := b.header(id)
+		if err != nil {
+			return nil, err
+		}
+		still, err := b.mustWait(header, newer)
+		if err != nil {
+			return nil, err
+		}
+		if still != nil || !b.due(w, now) {
+			continue
+		}
+		h.release(id)
+	}
+	return h.settle(), nil
+}
+
+// due reports whether it is time to try a delta again that this node could not
+// fold: what it cost is spent again, so each try waits twice as long.
+func (b *batch) due(w *wait, now time.Time) bool {
+	switch w.kind {
+	case waitCode:
+		_, err := b.set.deps.Apps.App(b.rec.App)
+		return err == nil
+	case waitWatchdog:
+		if now.Before(w.next) {
+			return false
+		}
+		w.tries++
+		w.next = now.Add(min(applyWatchdog<<min(w.tries, 8), retryMost))
+	}
+	return true
+}
+
+// runScrub hashes the state of all contexts again and again (R9).
+func (s *Set) runScrub(ctx context.Context) {
+	timer := time.NewTimer(s.deps.Config.Scrub)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		begun := time.Now()
+		s.Scrub(ctx)
+		timer.Reset(max(s.deps.Config.Scrub-time.Since(begun), time.Second))
+	}
+}
+
+// Scrub hashes the state of every context again, compares it with the root, and
+// folds again from the deltas what is damaged. Run does it every Config.Scrub.
+func (s *Set) Scrub(ctx context.Context) {
+	records, err := s.deps.Store.Contexts()
+	if err != nil {
+		s.deps.Log.Warn().Err(err).Msg("contexts cannot be listed")
+		return
+	}
+	for _, rec := range records {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := s.scrubOne(ctx, rec.ID); err != nil && ctx.Err() == nil && !errors.Is(err, ErrContextNotFound) {
+			s.deps.Log.Error().Err(err).Stringer("context", rec.ID).Msg("a context cannot be checked")
+		}
+	}
+}
+
+func (s *Set) scrubOne(ctx context.Context, id ident.ContextID) error {
+	rep, err := s.inspected(id, func(view *store.View, rep *Report) error { return s.checkState(ctx, view, rep) })
+	if err != nil {
+		return err
+	}
+	s.metrics.scrubs.Inc()
+	if len(rep.Problems) > 0 {
+		_, err = s.Repair(ctx, id)
+	}
+	return err
+}
+
+// Repair is Verify, and folds the context again when its state is not right. The
+// report says what was wrong, and whether it is right now.
+func (s *Set) Repair(ctx context.Context, id ident.ContextID) (Report, error) {
+	rep, err := s.Verify(ctx, id)
+	if err != nil || len(rep.Problems) == 0 {
+		return rep, err
+	}
+	s.metrics.damage.Inc()
+	for _, p := range rep.Problems {
+		log := s.deps.Log.Error().Stringer("context", id).Str("what", p.What)
+		if p.Key != nil {
+			log = log.Hex("key", p.Key)
+		}
+		if !p.Delta.IsZero() {
+			log = log.Stringer("delta", p.Delta)
+		}
+		log.Msg("the stored context is damaged")
+	}
+	again, err := s.Rebuild(ctx, id)
+	if err != nil {
+		return rep, err
+	}
+	rep.Repaired, rep.Root, rep.Took = again.Repaired, again.Root, rep.Took+again.Took
+	return rep, nil
+}

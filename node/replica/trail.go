@@ -1,0 +1,204 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"mero/node/delta"
+	"mero/node/store"
+	"mero/node/undo"
+)
+
+const (
+	// spanPerDelta is how many of the newest deltas keep an undo span each; behind
+	// them spans lie at doubling distances (R8).
+	spanPerDelta = 256
+	// trailBudget is what the spans of a context may take beside as much again as
+	// its state, in bytes. They are a cache: behind the oldest span lies the fold
+	// from genesis.
+	trailBudget = 1 << 20
+	// maxTrail bounds that "as much again", since compacting reads and writes it.
+	maxTrail = 64 << 20
+)
+
+// errTrail says that the undo spans do not fit the state: only folding from
+// genesis helps.
+var errTrail = errors.New("an undo span does not fit the state")
+
+// errTrailEnds says that the spans do not reach back far enough.
+var errTrailEnds = errors.New("the undo spans do not reach back that far")
+
+// trail is the undo spans of a context as a batch leaves them, oldest first. The
+// ones in the store are looked up when they are first asked for.
+type trail struct {
+	view  *store.View // nil: nothing is in the store
+	read  bool        // links begins with those of the store
+	links []link
+	drop  []store.UndoRef // of the store
+}
+
+// link is one span; span and its form are nil while it is only in the store.
+type link struct {
+	ref  undo.Ref
+	span *undo.Span
+	form []byte
+}
+
+func newLink(s *undo.Span) link {
+	form := s.Encode()
+	return link{ref: undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: len(form)}, span: s, form: form}
+}
+
+// push adds the span of the delta that was folded last.
+func (t *trail) push(s *undo.Span) { t.links = append(t.links, newLink(s)) }
+
+// load finds out which spans the store has.
+func (t *trail) load() error {
+	if t.read || t.view == nil {
+		return nil
+	}
+	refs, err := t.view.UndoRefs()
+	if err != nil {
+		return err
+	}
+	links := make([]link, 0, len(refs)+len(t.links))
+	for _, r := range refs {
+		links = append(links, link{ref: undo.Ref(r)})
+	}
+	t.links, t.read = append(links, t.links...), true
+	return nil
+}
+
+// cut forgets all spans: they lead to another state.
+func (t *trail) cut() error {
+	if err := t.load(); err != nil {
+		return err
+	}
+	for _, l := range t.links {
+		t.forget(l)
+	}
+	t.links = nil
+	return nil
+}
+
+// forget notes that a link's place in the store is free.
+func (t *trail) forget(l link) {
+	if l.span == nil {
+		t.drop = append(t.drop, store.UndoRef(l.ref))
+	}
+}
+
+// open gives a link's span.
+func (t *trail) open(l link) (*undo.Span, error) {
+	if l.span != nil {
+		return l.span, nil
+	}
+	data, err := t.view.Undo(store.UndoRef(l.ref))
+	if err != nil {
+		return nil, err
+	}
+	s, err := undo.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errTrail, err)
+	}
+	return s, nil
+}
+
+// pop takes the newest span away.
+func (t *trail) pop() (*undo.Span, error) {
+	if len(t.links) == 0 {
+		if err := t.load(); err != nil {
+			return nil, err
+		}
+	}
+	n := len(t.links)
+	if n == 0 {
+		return nil, errTrailEnds
+	}
+	l := t.links[n-1]
+	s, err := t.open(l)
+	if err != nil {
+		return nil, err
+	}
+	t.links = t.links[:n-1]
+	t.forget(l)
+	return s, nil
+}
+
+// depth is how many deltas have to be undone until none at or after a place is
+// left in the state; false when the spans do not reach back that far.
+func (t *trail) depth(to delta.Place) (n uint64, ok bool, err error) {
+	if err := t.load(); err != nil {
+		return 0, false, err
+	}
+	for _, l := range slices.Backward(t.links) {
+		if l.ref.To.Compare(to) < 0 {
+			return n, true, nil
+		}
+		n += l.ref.Count
+		if l.ref.From.Compare(to) < 0 {
+			return n, true, nil
+		}
+	}
+	return n, false, nil
+}
+
+// compact brings the spans to doubling distances and into their budget. It reads
+// what it merges.
+func (t *trail) compact(budget int) error {
+	if err := t.load(); err != nil {
+		return err
+	}
+	refs := make([]undo.Ref, len(t.links))
+	for i, l := range t.links {
+		refs[i] = l.ref
+	}
+	for {
+		act, i := undo.Next(refs, spanPerDelta, budget)
+		switch act {
+		case undo.Keep:
+			return nil
+		case undo.Drop:
+			t.forget(t.links[0])
+			t.links, refs = t.links[1:], refs[1:]
+		case undo.Join:
+			joined, err := t.join(i)
+			if err != nil {
+				return err
+			}
+			t.links = slices.Replace(t.links, i, i+2, joined)
+			refs = slices.Replace(refs, i, i+2, joined.ref)
+		}
+	}
+}
+
+// join makes one span of two neighbours.
+func (t *trail) join(i int) (link, error) {
+	older, err := t.open(t.links[i])
+	if err != nil {
+		return link{}, err
+	}
+	newer, err := t.open(t.links[i+1])
+	if err != nil {
+		return link{}, err
+	}
+	s, err := undo.Merge(older, newer)
+	if err != nil {
+		return link{}, fmt.Errorf("%w: %w", errTrail, err)
+	}
+	t.forget(t.links[i])
+	t.forget(t.links[i+1])
+	return newLink(s), nil
+}
+
+// changes adds what became of the spans to a step.
+func (t *trail) changes(step *store.Step) {
+	step.UndoDrop = append(step.UndoDrop, t.drop...)
+	for _, l := range t.links {
+		if l.span == nil {
+			continue
+		}
+		step.Undo = append(step.Undo, store.Undo{UndoRef: store.UndoRef(l.ref), Data: l.form})
+	}
+}
