@@ -18,6 +18,10 @@ import (
 // before the node refuses to write, and before a delta waits for the clock (R2).
 const maxAhead = 5 * time.Minute
 
+// maxOwnFuel is what applying a call's own delta may use here: on a replica whose
+// state differs it may cost more, and must not come near the budget (R7).
+const maxOwnFuel = vm.ApplyFuel / 4
+
 // batch is what becomes one step of the store: calls of one context, or deltas
 // that arrived and what their place in the order makes necessary. Each part sees
 // what the parts before it did. Nothing is visible outside before the step is
@@ -177,6 +181,12 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 	done, err := b.apply(ctx, in.module, d, payload)
 	if err != nil {
 		return nil, err
+	}
+	if done.out.Fuel > maxOwnFuel {
+		return nil, &LimitError{
+			What: "work of applying the change", Size: done.out.Fuel, Max: maxOwnFuel, Unit: "units of fuel",
+			Suggestion: "change less in one call",
+		}
 	}
 	if err := b.keep(in, d, done, out); err != nil {
 		return nil, err

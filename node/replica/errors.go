@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -53,12 +54,13 @@ func (e *AppMissingError) Error() string {
 type LimitError struct {
 	What       string
 	Size, Max  uint64
+	Unit       string // empty: bytes
 	Suggestion string
 }
 
 // Error names the limit.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s of %d bytes is over the limit of %d; %s", e.What, e.Size, e.Max, e.Suggestion)
+	return fmt.Sprintf("%s of %d %s is over the limit of %d; %s", e.What, e.Size, cmp.Or(e.Unit, "bytes"), e.Max, e.Suggestion)
 }
 
 // ClockError refuses to write while this node's clock is behind what the

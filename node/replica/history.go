@@ -191,7 +191,7 @@ func (h *history) place(id delta.ID) delta.Place {
 func (h *history) heads() []delta.ID {
 	heads := h.graph.Heads()
 	if len(h.blocked) > 0 {
-		heads = headsWithout(h.graph, h.blocked)
+		heads = h.graph.HeadsWithout(h.blocked)
 	}
 	return heads[:min(len(heads), store.MaxHeads)]
 }
