@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -122,4 +123,25 @@ func (s *Store) RecordsWith(id ident.ContextID) (int, error) {
 // OpenUnverified opens without reading the tables' data.
 func OpenUnverified(dir string, cfg Config, deps Deps) (*Store, error) {
 	return open(dir, cfg, deps, currentSchema(), 0)
+}
+
+// WriteOldDeltas writes deltas as schema version 1 did.
+func (s *Store) WriteOldDeltas(ctx context.Context, id ident.ContextID, deltas []DeltaRecord) error {
+	rec, _, err := s.contextHead(id)
+	if err != nil {
+		return err
+	}
+	out := stream{store: s, ctx: ctx}
+	for _, d := range deltas {
+		value := binary.BigEndian.AppendUint64(nil, uint64(d.Time))
+		for sp, c := range map[space]Change{
+			spaceDelta: {Key: d.ID[:], New: append(value, d.Bytes...), HasNew: true},
+			spaceFate:  {Key: fateForm(d.Time, d.ID), New: append([]byte{byte(d.Fate)}, d.Reason...), HasNew: true},
+		} {
+			if err := out.add(diff(nil, sp, generationKey(sp, id, rec.Base), c, false)...); err != nil {
+				return err
+			}
+		}
+	}
+	return out.flush()
 }

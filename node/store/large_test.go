@@ -140,8 +140,8 @@ func TestCrashAtEveryTransaction(t *testing.T) {
 			r.n--
 			sawOld++
 		}
-		if err := r.diff(s); err != nil {
-			t.Fatalf("border %d, acknowledged %v: %v", n, err == nil, err)
+		if differs := r.diff(s); differs != nil {
+			t.Fatalf("border %d, acknowledged %v: %v", n, err == nil, differs)
 		}
 		if got, want := queueLength(t, s), len(st.XCallsAdd)*boolInt(err == nil); got != want {
 			t.Fatalf("border %d: %d calls are queued, want %d", n, got, want)

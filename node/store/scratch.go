@@ -212,11 +212,16 @@ func (sc *Scratch) each(txn *badger.Txn, yield func(ScratchEntry, error) bool) (
 	c := sc.reader(txn).cursor(spaceState, sc.generation, nil)
 	defer c.it.Close()
 	for ; c.now != nil; c.next() {
-		kv, present, err := assemble(spaceState, []*group{c.now})
+		layers := []*group{c.now}
+		h, err := topHead(spaceState, layers)
 		if err != nil {
 			return false, err
 		}
-		if !yield(ScratchEntry{Key: kv.Key, Value: kv.Value, Present: present}, nil) {
+		kv, err := assemble(spaceState, layers, h)
+		if err != nil {
+			return false, err
+		}
+		if !yield(ScratchEntry{Key: kv.Key, Value: kv.Value, Present: !h.tombstone}, nil) {
 			return true, nil
 		}
 	}

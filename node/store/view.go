@@ -193,12 +193,15 @@ func (r reader) scan(s space, from []byte) iter.Seq2[KeyValue, error] {
 			if layers == nil {
 				return
 			}
-			kv, ok, err := assemble(s, layers)
-			if err != nil {
-				yield(KeyValue{}, err)
-				return
+			h, err := topHead(s, layers)
+			if err == nil && h.tombstone {
+				continue
 			}
-			if ok && !yield(kv, nil) {
+			var kv KeyValue
+			if err == nil {
+				kv, err = assemble(s, layers, h)
+			}
+			if !yield(kv, err) || err != nil {
 				return
 			}
 		}
@@ -235,10 +238,8 @@ func first(errs ...error) error {
 	return nil
 }
 
-// assemble makes key and value of the groups of one form; false for a tombstone,
-// whose key is known if it is plain or of a scratch.
-func assemble(s space, layers []*group) (KeyValue, bool, error) {
-	form := layers[0].form
+// topHead is the head of one form: the overlay's, if that has one.
+func topHead(s space, layers []*group) (head, error) {
 	var raw []byte
 	for _, g := range layers {
 		if g.head != nil {
@@ -246,12 +247,15 @@ func assemble(s space, layers []*group) (KeyValue, bool, error) {
 		}
 	}
 	if raw == nil {
-		return KeyValue{}, false, broken("value", "pages without a head")
+		return head{}, broken("value", "pages without a head")
 	}
-	h, err := decodeHead(s, form, raw)
-	if err != nil {
-		return KeyValue{}, false, err
-	}
+	return decodeHead(s, layers[0].form, raw)
+}
+
+// assemble makes key and value of the groups of one form. The value of a tombstone
+// is empty, and so is its key, if that is named by its hash and not of a scratch.
+func assemble(s space, layers []*group, h head) (kv KeyValue, err error) {
+	form := layers[0].form
 	value := make([]byte, h.length)
 	missing := s.pages(h.length) + chunks(h.keyLength) - 1
 	copy(value, h.first)
@@ -272,12 +276,12 @@ func assemble(s space, layers []*group) (KeyValue, bool, error) {
 		}
 	}
 	if missing != 0 {
-		return KeyValue{}, false, broken("value", "%d pages are missing", missing)
+		return KeyValue{}, broken("value", "%d pages are missing", missing)
 	}
 	if !hashed(form) {
 		key, _, err = plainForm(form)
 	}
-	return KeyValue{Key: key, Value: value}, err == nil && !h.tombstone, err
+	return KeyValue{Key: key, Value: value}, err
 }
 
 // target is where a page belongs.
