@@ -7,6 +7,7 @@ import (
 	"mero/blobkit"
 	"mero/netkit"
 	"mero/node/auth"
+	"mero/node/replica"
 	"mero/node/server"
 	"mero/node/store"
 	"mero/node/vm"
@@ -18,6 +19,7 @@ type Config struct {
 	Network netkit.Config  `koanf:"network"`
 	Storage store.Config   `koanf:"storage"`
 	Runtime vm.Config      `koanf:"runtime"`
+	State   replica.Config `koanf:"state"`
 	Server  server.Config  `koanf:"server"`
 	Auth    auth.Config    `koanf:"auth"`
 	Blobs   blobkit.Config `koanf:"blobs"`
@@ -30,6 +32,7 @@ func DefaultConfig() Config {
 		Network: netkit.DefaultConfig(),
 		Storage: store.DefaultConfig(),
 		Runtime: vm.DefaultConfig(),
+		State:   replica.DefaultConfig(),
 		Server:  server.DefaultConfig(),
 		Auth:    auth.DefaultConfig(),
 		Blobs:   blobkit.DefaultConfig(),
@@ -41,7 +44,7 @@ func DefaultConfig() Config {
 // its key.
 func (c Config) Validate() error {
 	for _, section := range []interface{ Validate() error }{
-		c.Network, c.Storage, c.Runtime, c.Server, c.Auth, c.Blobs, c.Log,
+		c.Network, c.Storage, c.Runtime, c.State, c.Server, c.Auth, c.Blobs, c.Log,
 	} {
 		if err := section.Validate(); err != nil {
 			return err

@@ -198,8 +198,9 @@ func verify(t *testing.T, home node.Home) {
 	}
 	deltas := uint64(0)
 	for _, c := range contexts {
-		if err := set.Verify(t.Context(), c.ID); err != nil {
-			t.Errorf("context %s with %d deltas: %v", c.ID, c.Deltas, err)
+		rep, err := set.VerifyLog(t.Context(), c.ID)
+		if err != nil || len(rep.Problems) > 0 {
+			t.Errorf("context %s with %d deltas: %v %+v", c.ID, c.Deltas, err, rep.Problems)
 		}
 		deltas += c.Deltas
 	}

@@ -182,12 +182,6 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 	if err != nil {
 		return nil, err
 	}
-	if done.out.Fuel > maxOwnFuel {
-		return nil, &LimitError{
-			What: "work of applying the change", Size: done.out.Fuel, Max: maxOwnFuel, Unit: "units of fuel",
-			Suggestion: "change less in one call",
-		}
-	}
 	if err := b.keep(in, d, done, out); err != nil {
 		return nil, err
 	}
@@ -250,6 +244,12 @@ func (b *batch) seal(who *store.Identity, now delta.Time, payload delta.State) (
 // together. called is the call's own outcome, nil where the call itself is what
 // is replicated. After an error nothing has moved.
 func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome) error {
+	if done.out.Fuel > maxOwnFuel {
+		return &LimitError{
+			What: "work of applying the change", Size: done.out.Fuel, Max: maxOwnFuel, Unit: "units of fuel",
+			Suggestion: "change less in one call",
+		}
+	}
 	local, err := b.localWrites(done.out, called, hasPrivateStorage(in.module))
 	if err != nil {
 		return err
