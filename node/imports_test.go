@@ -22,7 +22,7 @@ var rows = [][]string{
 	{"blobkit", "netkit", "node/vm", "node/auth", "node/sdk", "node/root", "node/artifact"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/sdk/examples"},
 	{"node/dag", "node/undo", "node/members", "node/collections", "node/store", "node/events", "node/api"},
-	{"node/apps"},
+	{"node/apps", "node/store/storetest"},
 	{"node/replica"},
 	{"node/syncer", "node/inspect"},
 	{"node/server"},
@@ -230,6 +230,20 @@ func TestLibraryOwners(t *testing.T) {
 						t.Errorf("%s imports %s, which only %s may (%v)", pkg, imported, owner, files)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestHelpersOfTests: what is there for tests alone is in no binary.
+func TestHelpersOfTests(t *testing.T) {
+	isHelper := func(pkg string) bool {
+		return strings.HasPrefix(pkg, module) && (strings.HasSuffix(pkg, "test") || pkg == module+"netkit/netsim")
+	}
+	for pkg, s := range sources(t) {
+		for imported, files := range s.imports {
+			if isHelper(imported) && !isHelper(module+pkg) {
+				t.Errorf("%s imports %s, which is for tests (%v)", pkg, imported, files)
 			}
 		}
 	}
