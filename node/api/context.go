@@ -20,8 +20,11 @@ type Context struct {
 	Initialized bool      `json:"initialized"`
 	// StateBytes counts the keys and values of the replicated state.
 	StateBytes uint64 `json:"stateBytes"`
-	// Deltas counts those that are folded.
-	Deltas uint64 `json:"deltas"`
+	// Deltas counts those that are folded, Void those without effect, Waiting those
+	// that have none yet (R4).
+	Deltas  uint64 `json:"deltas"`
+	Void    uint64 `json:"void"`
+	Waiting uint64 `json:"waiting"`
 }
 
 // Heads are the delta ids of DagHeads in base58; what is not 32 bytes long is

@@ -39,9 +39,9 @@ func TestShapes(t *testing.T) {
 		},
 		"no application": {api.Data[api.ApplicationResponse]{}, `{"data":{"application":null}}`},
 		"context": {
-			api.Context{ID: ctx, ApplicationID: app, RootHash: hash, DagHeads: []api.Bytes{{1, 2}}, Members: 1, CreatedAt: at, Initialized: true, StateBytes: 9, Deltas: 2},
+			api.Context{ID: ctx, ApplicationID: app, RootHash: hash, DagHeads: []api.Bytes{{1, 2}}, Members: 1, CreatedAt: at, Initialized: true, StateBytes: 9, Deltas: 2, Void: 3, Waiting: 4},
 			`{"id":"` + idCtx + `","applicationId":"` + idApp + `","rootHash":"` + idHash + `","dagHeads":[[1,2]],"members":1,` +
-				`"createdAt":"2026-01-02T03:04:05Z","initialized":true,"stateBytes":9,"deltas":2}`,
+				`"createdAt":"2026-01-02T03:04:05Z","initialized":true,"stateBytes":9,"deltas":2,"void":3,"waiting":4}`,
 		},
 		"with executors": {
 			api.ContextsWithExecutorsResponse{Contexts: []api.ContextWithExecutors{{ID: ctx, ApplicationID: app, RootHash: hash, Executors: []ident.PublicKey{key}}}},
