@@ -46,9 +46,9 @@ type batch struct {
 	step    store.Step
 	made    []*delta.Delta // here, in this batch
 	changes []events.Change
-	news    []news // deltas from elsewhere that count for the first time
-	rolled  bool   // state was taken back
-	deep    bool   // a deep roll-back is wanted
+	news    []news        // deltas from elsewhere that count for the first time
+	rolled  bool          // state was taken back
+	deep    bool          // a deep roll-back is wanted
 	took    time.Duration // for the roll-back and what it made necessary
 
 	distrust bool // the undo spans do not fit: go back by folding from genesis
@@ -129,6 +129,9 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.checkWriter(in.who); err != nil {
+		return nil, err
+	}
 	if !in.module.Imports("commit") {
 		return b.replayed(ctx, in, now)
 	}
@@ -146,6 +149,24 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 		return b.keepLocal(in, out)
 	}
 	return b.commit(ctx, in, out, now)
+}
+
+// checkWriter begins a new incarnation of a writer whose last delta waits, since it
+// rests on one that does: the next one would lack its number (R3).
+func (b *batch) checkWriter(who *store.Identity) error {
+	if b.rec.Waiting == 0 {
+		return nil
+	}
+	if err := b.loadHistory(); err != nil {
+		return err
+	}
+	for _, tip := range b.history.graph.Tips(delta.Writer{Author: who.Public(), Incarnation: who.Incarnation}) {
+		if b.history.isBlocked(tip.ID) {
+			who.Incarnation, who.Seq = delta.NewIncarnation(), 0
+			b.writers[who.Public()] = who
+		}
+	}
+	return nil
 }
 
 // keepLocal handles a commit without recorded actions: private data alone may

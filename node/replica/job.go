@@ -11,6 +11,7 @@ import (
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/undo"
+	"mero/node/vm"
 )
 
 const (
@@ -36,9 +37,15 @@ type job struct {
 	base  *store.View
 	from  delta.Place
 	whole bool
-	b     *batch
+	// merged: what the base has and a whole job's state lacks is noted.
+	merged bool
+	b      *batch
+	// scratch takes what of the job's state is too much for memory; nil: nothing was.
+	scratch *store.Scratch
 	// folded are the deltas that the state has, after from, in canonical order.
 	folded []delta.ID
+	// voids are those of them that are void, and why.
+	voids map[delta.ID]string
 	// before is how many deltas up to from were in the state when it began, held
 	// what it could not fold for want of something on this node.
 	before int
@@ -58,7 +65,7 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{set: s, id: view.Context().ID, base: view, b: b, held: make(map[delta.ID]*wait)}
+	j := &job{set: s, id: view.Context().ID, base: view, b: b, held: make(map[delta.ID]*wait), voids: make(map[delta.ID]string)}
 	if from != nil {
 		if err := j.goBack(*from); !isTrailFault(err) {
 			return j, err
@@ -142,6 +149,51 @@ func (j *job) unfold(keep int) error {
 	return nil
 }
 
+// spillBytes is how much of a job's state is kept in memory, about.
+const spillBytes = 32 << 20
+
+// spill moves the job's state out of memory when it is too much.
+func (j *job) spill(ctx context.Context) error {
+	if j.b.state.bytes < spillBytes {
+		return nil
+	}
+	if j.scratch == nil {
+		var err error
+		if j.scratch, err = j.set.deps.Store.NewScratch(j.id); err != nil {
+			return err
+		}
+	}
+	if err := j.scratch.Put(ctx, j.b.state.changes()); err != nil {
+		return err
+	}
+	below := j.below()
+	j.b.state = newOverlay(getter(func(key []byte) ([]byte, bool, error) {
+		value, present, known, err := j.scratch.Get(key)
+		if known || err != nil {
+			return value, present, err
+		}
+		return below.Get(key)
+	}))
+	return nil
+}
+
+// below is what the job's state lies over.
+func (j *job) below() vm.State {
+	if j.whole && !j.merged {
+		return getter(nothing)
+	}
+	return j.base
+}
+
+// end lets go what the job holds.
+func (j *job) end(ctx context.Context) {
+	if j.scratch != nil {
+		if err := j.scratch.Discard(context.WithoutCancel(ctx)); err != nil {
+			j.set.deps.Log.Info().Err(err).Msg("leftovers of folding again will be swept later")
+		}
+	}
+}
+
 func (j *job) placeOf(id delta.ID) (delta.Place, error) {
 	_, rec, err := j.b.bytes(id)
 	return delta.Place{Time: rec.Time, ID: id}, err
@@ -171,6 +223,15 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 		j.b.news = append(j.b.news, news{id: id, events: payload.Events})
 	}
 	j.folded = append(j.folded, id)
+	delete(j.b.records, id)
+	if void != "" {
+		j.voids[id] = void
+	} else {
+		delete(j.voids, id)
+	}
+	if err := j.spill(ctx); err != nil {
+		return err
+	}
 	if len(j.b.trail.links) >= compactJob {
 		if err := j.b.trail.compact(trailBudget + int(min(j.b.rec.StateBytes, maxTrail))); err != nil {
 			return err
@@ -270,6 +331,7 @@ func (s *Set) refoldOnce(ctx context.Context, r *replica, genesis, pace bool) er
 		return err
 	}
 	defer j.base.Close()
+	defer j.end(ctx)
 	j.pace = pace
 	for round := 0; round < maxRounds; round++ {
 		want, read, err := s.look(ctx, r, j)
@@ -290,7 +352,7 @@ func (s *Set) refoldOnce(ctx context.Context, r *replica, genesis, pace bool) er
 		j.pace = j.pace && round < maxRounds/2
 	}
 	if j.whole {
-		if err := j.dropRest(); err != nil {
+		if err := j.dropRest(ctx); err != nil {
 			return err
 		}
 	}
@@ -366,7 +428,7 @@ func (s *Set) look(ctx context.Context, r *replica, j *job) ([]delta.ID, *store.
 
 // dropRest notes what the base has and the job's state lacks, so that a job that
 // began with nothing is one over its base.
-func (j *job) dropRest() error {
+func (j *job) dropRest(ctx context.Context) error {
 	for entry, err := range j.base.StateAll() {
 		if err != nil {
 			return err
@@ -376,8 +438,14 @@ func (j *job) dropRest() error {
 		} else if !ok {
 			j.b.state.put(entry.Key, nil, nil, true, false)
 		}
+		if err := j.spill(ctx); err != nil {
+			return err
+		}
 	}
-	j.b.state.below = j.base
+	j.merged = true
+	if j.scratch == nil {
+		j.b.state.below = j.base
+	}
 	return nil
 }
 
@@ -402,7 +470,7 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 		}
 	}
 	j.settleHeld(b)
-	if err := j.replaceState(b); err != nil {
+	if err := j.replaceState(ctx, b); err != nil {
 		return err
 	}
 	if err := j.replaceTrail(b); err != nil {
@@ -447,7 +515,7 @@ func (j *job) settleHeld(b *batch) {
 
 // replaceState makes the changes that turn the live state into the job's: of the
 // keys that the job touched, and of those that the live state touched since.
-func (j *job) replaceState(b *batch) error {
+func (j *job) replaceState(ctx context.Context, b *batch) error {
 	touched, err := j.touched(b.view)
 	if err != nil {
 		return err
@@ -455,16 +523,24 @@ func (j *job) replaceState(b *batch) error {
 	for key := range j.b.state.cells {
 		touched[key] = struct{}{}
 	}
+	changes := make([]store.Change, 0, len(touched))
 	for key := range touched {
 		value, has, err := j.b.state.Get([]byte(key))
 		if err != nil {
 			return err
 		}
-		before, had, err := b.view.Get([]byte(key))
+		changes = append(changes, store.Change{Key: []byte(key), New: value, HasNew: has})
+	}
+	if j.scratch != nil {
+		b.step.Scratch = j.scratch
+		return j.scratch.Put(ctx, changes)
+	}
+	for _, c := range changes {
+		before, had, err := b.view.Get(c.Key)
 		if err != nil {
 			return err
 		}
-		b.state.put([]byte(key), before, value, had, has)
+		b.state.put(c.Key, before, c.New, had, c.HasNew)
 	}
 	return nil
 }
@@ -529,6 +605,14 @@ func (j *job) addTrail(t *trail) error {
 	return t.compact(trailBudget + int(min(j.b.rec.StateBytes, maxTrail)))
 }
 
+// fate is what the job found of a delta that it folded.
+func (j *job) fate(id delta.ID) (store.Fate, string) {
+	if reason, void := j.voids[id]; void {
+		return store.FateVoid, reason
+	}
+	return store.FateFolded, ""
+}
+
 // replaceFates records the fates that the job found and that are not the stored
 // ones, and counts.
 func (j *job) replaceFates(b *batch) error {
@@ -540,7 +624,7 @@ func (j *job) replaceFates(b *batch) error {
 		said[n.id] = n.events
 	}
 	for _, id := range j.folded {
-		got := j.b.records[id]
+		fate, reason := j.fate(id)
 		was, err := b.view.Delta(id)
 		if err != nil {
 			return err
@@ -548,15 +632,15 @@ func (j *job) replaceFates(b *batch) error {
 		if !j.whole {
 			b.uncount(was.Fate)
 		}
-		if got.Fate == store.FateFolded {
+		if fate == store.FateFolded {
 			b.rec.Deltas++
 		} else {
 			b.rec.Voids++
 		}
-		if got.Fate != was.Fate || got.Reason != was.Reason {
-			b.records[id] = &store.DeltaRecord{ID: id, Time: was.Time, Fate: got.Fate, Reason: got.Reason}
+		if fate != was.Fate || reason != was.Reason {
+			b.records[id] = &store.DeltaRecord{ID: id, Time: was.Time, Fate: fate, Reason: reason}
 		}
-		if got.Fate == store.FateFolded && was.Fate != store.FateFolded {
+		if fate == store.FateFolded && was.Fate != store.FateFolded {
 			b.news = append(b.news, news{id: id, events: said[id]})
 		}
 	}

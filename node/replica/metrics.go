@@ -26,6 +26,7 @@ type metrics struct {
 	rebuilds  prometheus.Counter
 	damage    prometheus.Counter
 	scrubs    prometheus.Counter
+	forked    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -95,7 +96,10 @@ func (m *metrics) fold(reg prometheus.Registerer) {
 	m.scrubs = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "mero_replica_scrubs_total", Help: "Contexts whose state was hashed again and compared with its root.",
 	})
-	reg.MustRegister(m.arrived, m.waits, m.rollbacks, m.refolds, m.rebuilds, m.damage, m.scrubs)
+	m.forked = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mero_replica_forked_deltas_total", Help: "Deltas taken of writers that gave one number to several deltas.",
+	})
+	reg.MustRegister(m.forked, m.arrived, m.waits, m.rollbacks, m.refolds, m.rebuilds, m.damage, m.scrubs)
 	for _, result := range []string{"taken", "waiting", "duplicate", "refused"} {
 		m.arrived.WithLabelValues(result)
 	}

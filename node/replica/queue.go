@@ -174,7 +174,7 @@ func (r *replica) serve(first *ticket) {
 		return
 	}
 	b.history, b.distrust = r.history, r.distrust
-	r.history = nil // until it is known to be what the store has
+	r.history = nil  // until it is known to be what the store has
 	app := b.rec.App // a copy: the batch is not to be kept
 	r.app.Store(&app)
 	var results []outcomeOf

@@ -302,6 +302,7 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	}
 	got.New++
 	b.arrived[p.id] = p.raw
+	b.tellForks(&p.header, added.Connected)
 	if len(added.Connected) == 0 {
 		got.Waiting++
 		got.Missing = append(got.Missing, added.Missing...)
@@ -309,6 +310,16 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 		return nil, nil
 	}
 	return b.connect(added.Connected, got)
+}
+
+// tellForks reports a writer that gave one number to two deltas (R3). Both count.
+func (b *batch) tellForks(h *delta.Header, connected []delta.ID) {
+	if len(connected) == 0 || !b.history.graph.IsForked(h.Writer()) {
+		return
+	}
+	b.set.metrics.forked.Inc()
+	b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("writer", h.Writer()).Uint64("number", h.Seq).
+		Msg("a writer gave one number to several deltas: its node was copied or restored, or it cheats")
 }
 
 func missing(ids []delta.ID) string {

@@ -38,7 +38,7 @@ func (c Config) Validate() error {
 
 // Deps are what a Set is built from. All are required but OnCommit.
 type Deps struct {
-	Config Config
+	Config  Config
 	Store   *store.Store
 	Apps    *apps.Library
 	Blobs   *blobkit.Store

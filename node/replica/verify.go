@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mero/node/dag"
@@ -222,6 +223,7 @@ func (s *Set) checkFold(ctx context.Context, view *store.View, h *history, rep *
 	if err != nil {
 		return err
 	}
+	defer j.end(ctx)
 	for {
 		want, _ := h.wanted(delta.Place{}, j.held, false)
 		err := j.foldTo(ctx, want, view)
@@ -242,8 +244,8 @@ func (j *job) compare(view *store.View, rep *Report) error {
 		if err != nil {
 			return err
 		}
-		if got := j.b.records[id]; got.Fate != was.Fate {
-			rep.problem(Problem{What: fmt.Sprintf("it is %s, folding again says %s %s", was.Fate, got.Fate, got.Reason), Delta: id})
+		if fate, reason := j.fate(id); fate != was.Fate {
+			rep.problem(Problem{What: strings.TrimSpace(fmt.Sprintf("it is %s, folding again says %s %s", was.Fate, fate, reason)), Delta: id})
 		}
 	}
 	for id, w := range j.held {
@@ -274,9 +276,23 @@ func (j *job) differ(view *store.View, rep *Report) error {
 			rep.problem(Problem{What: "value of the state that is not what the deltas give", Key: entry.Key})
 		}
 	}
-	for key, c := range j.b.state.cells {
-		if _, ok := seen[key]; !ok && c.hasNew {
+	lacks := func(key string, there bool) {
+		if _, ok := seen[key]; !ok && there {
 			rep.problem(Problem{What: "key that the deltas give and the state lacks", Key: []byte(key)})
+		}
+	}
+	for key, c := range j.b.state.cells {
+		lacks(key, c.hasNew)
+	}
+	if j.scratch == nil {
+		return nil
+	}
+	for entry, err := range j.scratch.All() {
+		if err != nil {
+			return err
+		}
+		if _, newer := j.b.state.cells[string(entry.Key)]; !newer {
+			lacks(string(entry.Key), entry.Present)
 		}
 	}
 	return nil
