@@ -82,6 +82,7 @@ func contextShape(info replica.Info) api.Context {
 	shape := api.Context{
 		ID: info.ID, ApplicationID: info.App, RootHash: api.Hash(info.Root), Members: info.Members,
 		CreatedAt: info.Created, Initialized: info.Initialised, StateBytes: info.StateBytes, Deltas: info.Deltas,
+		Void: info.Voids, Waiting: info.Waiting,
 	}
 	for _, head := range info.Heads {
 		shape.DagHeads = append(shape.DagHeads, api.Bytes(head[:]))

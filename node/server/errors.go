@@ -11,6 +11,7 @@ import (
 	"mero/node/apps"
 	"mero/node/auth"
 	"mero/node/ident"
+	"mero/node/inspect"
 	"mero/node/replica"
 	"mero/node/store"
 	"mero/node/vm"
@@ -87,6 +88,9 @@ func newErrorTable() []rule {
 		{match: as[*replica.ClockError], status: http.StatusServiceUnavailable, kind: api.KindClock, rpc: api.RPCInternal, fixed: true},
 
 		{match: is(replica.ErrContextNotFound), status: http.StatusNotFound, kind: api.KindContextNotFound, text: "Context not found", rpc: api.RPCContextNotFound},
+		{match: is(inspect.ErrDeltaNotFound), status: http.StatusNotFound, kind: api.KindDeltaNotFound},
+		{match: is(replica.ErrDamagedLog), status: http.StatusConflict, kind: api.KindDamaged, rpc: api.RPCInternal},
+		{match: is(replica.ErrBusyFolding), status: http.StatusServiceUnavailable, kind: api.KindBusy, rpc: api.RPCInternal},
 		{match: is(replica.ErrUninitialized), status: http.StatusConflict, kind: api.KindUninitialized, rpc: api.RPCUninitialized},
 		{match: as[*replica.UnauthorizedError], status: http.StatusForbidden, kind: api.KindUnauthorized, rpc: api.RPCUnauthorized, data: unauthorizedData},
 		{match: as[*aliasError], status: http.StatusNotFound, kind: api.KindAliasNotFound, rpc: api.RPCAliasResolutionFailed, data: aliasData},

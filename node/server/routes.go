@@ -61,7 +61,7 @@ const (
 // newRoutes is the whole surface. Patterns are chi's; each also answers with a
 // slash behind it, and GET rows answer HEAD.
 func newRoutes() []*route {
-	return slices.Concat(nodeRoutes(), applicationRoutes(), contextRoutes(), aliasRoutes(), tokenRoutes())
+	return slices.Concat(nodeRoutes(), applicationRoutes(), contextRoutes(), dagRoutes(), aliasRoutes(), tokenRoutes())
 }
 
 func nodeRoutes() []*route {
@@ -131,6 +131,21 @@ func contextRoutes() []*route {
 		{method: "GET", pattern: proposals + "/{proposal_id}/approvals/count", handle: (*exchange).noApprovals, need: one},
 		{method: "GET", pattern: proposals + "/{proposal_id}/approvals/users", handle: (*exchange).emptyList, need: one},
 		{method: "POST", pattern: proposals + "/context-storage-entries", handle: (*exchange).emptyList, need: one},
+	}
+}
+
+// dagRoutes show what contexts are made of. Payloads are what calls read and
+// write, so they need what a call needs; checks are work, and for the operator.
+func dagRoutes() []*route {
+	list := &need{category: "context", action: "list", resource: "context_id"}
+	read := &need{category: "context", action: "execute", resource: "context_id"}
+	operator := &need{category: auth.CategoryAdmin}
+	one := ownAPI + "/contexts/{context_id}"
+	return []*route{
+		{method: "GET", pattern: one + "/dag", handle: (*exchange).dag, need: list},
+		{method: "GET", pattern: one + "/dag/{delta_id}", handle: (*exchange).delta, need: read},
+		{method: "POST", pattern: one + "/verify", handle: (*exchange).verifyContext, need: operator},
+		{method: "POST", pattern: one + "/rebuild", handle: (*exchange).rebuildContext, need: operator},
 	}
 }
 

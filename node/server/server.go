@@ -20,6 +20,7 @@ import (
 	"mero/node/api"
 	"mero/node/apps"
 	"mero/node/auth"
+	"mero/node/inspect"
 	"mero/node/replica"
 	"mero/node/store"
 )
@@ -51,6 +52,8 @@ type Server struct {
 	mux     *chi.Mux
 	scrape  http.Handler
 
+	inspector *inspect.Inspector
+
 	running  atomic.Int64
 	draining atomic.Bool
 }
@@ -68,6 +71,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		cfg: cfg, deps: deps, access: newAccess(cfg, deps.Auth.Mode()),
 		errors: newErrorTable(), metrics: newMetrics(deps.Metrics),
 		scrape: promhttp.HandlerFor(deps.Gather, promhttp.HandlerOpts{EnableOpenMetrics: true, DisableCompression: true}),
+
+		inspector: inspect.New(deps.Store, deps.Contexts),
 	}
 	s.mux = s.newMux()
 	return s, nil

@@ -1,0 +1,117 @@
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"mero/node/api"
+	"mero/node/artifact"
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+// Delta describes one delta: its header, whether its author signed it, what became
+// of it and why, and what it says. Errors: ErrContextNotFound, ErrDeltaNotFound,
+// those of the store.
+func (i *Inspector) Delta(ctx context.Context, id ident.ContextID, which api.Hash) (api.DeltaDetail, error) {
+	view, err := i.view(id)
+	if err != nil {
+		return api.DeltaDetail{}, err
+	}
+	defer view.Close()
+	rec, err := view.Delta(delta.ID(which))
+	if errors.Is(err, store.ErrNotFound) {
+		return api.DeltaDetail{}, fmt.Errorf("%w: %s", ErrDeltaNotFound, which)
+	}
+	if err != nil {
+		return api.DeltaDetail{}, fmt.Errorf("read delta %s: %w", which, err)
+	}
+	x, err := i.index(ctx, view, nil)
+	if err != nil {
+		return api.DeltaDetail{}, err
+	}
+	at := x.find(rec.ID)
+	if at < 0 {
+		return api.DeltaDetail{}, fmt.Errorf("%w: %s", ErrDeltaNotFound, which)
+	}
+	r := newReader(view, x)
+	row, d, err := r.describe(&x.entries[at], &rec)
+	if err != nil {
+		return api.DeltaDetail{}, err
+	}
+	detail := api.DeltaDetail{DeltaRow: row, ContextID: id, Signature: signature(rec.Bytes)}
+	if h, _, err := delta.HeaderOf(rec.Bytes); err == nil {
+		detail.Version, detail.Epoch = h.Version, api.Hash(h.Epoch)
+	}
+	if d == nil {
+		detail.Unopened = row.Problem
+		if row.Problem == "" {
+			detail.Unopened = delta.ErrUpgrade.Error()
+		}
+		return detail, nil
+	}
+	detail.Recipients = len(d.Wraps())
+	payload, why, err := r.open(d)
+	if err != nil || payload == nil {
+		detail.Unopened = why
+		return detail, err
+	}
+	detail.Payload = payloadShape(payload)
+	events, depth := len(payload.state.Events), int(payload.state.Depth)
+	detail.Events, detail.Depth = &events, &depth
+	return detail, nil
+}
+
+// signature checks bytes as if they had just come.
+func signature(raw []byte) string {
+	_, err := delta.Open(raw)
+	if err == nil || errors.Is(err, delta.ErrUpgrade) {
+		return api.SignatureGood
+	}
+	return err.Error()
+}
+
+func payloadShape(p *opened) *api.DeltaPayload {
+	if g := p.genesis; g != nil {
+		return &api.DeltaPayload{Genesis: &api.GenesisPayload{
+			Semantics: g.Semantics, ApplicationID: g.App, Code: api.Hash(g.Code), Package: g.Package, Version: g.Version,
+			StateQuota: g.StateQuota, Rate: g.Rate,
+		}}
+	}
+	out := &api.DeltaPayload{}
+	if s := &p.state; s.Call != nil {
+		out.Call = &api.CallDetail{Method: s.Call.Method, Input: content(s.Call.Input)}
+	} else {
+		out.Artifact = &api.ArtifactPayload{Size: len(s.Artifact), Layouts: []string{}}
+		for _, layout := range artifact.Layouts(s.Artifact) {
+			out.Artifact.Layouts = append(out.Artifact.Layouts, layout.String())
+		}
+	}
+	if p.state.GuestRoot != [32]byte{} {
+		guestRoot := api.Hash(p.state.GuestRoot)
+		out.GuestRoot = &guestRoot
+	}
+	for _, e := range p.state.Events {
+		out.Events = append(out.Events, api.EventDetail{Kind: e.Kind, Data: content(e.Data), Handler: e.Handler})
+	}
+	return out
+}
+
+// content makes bytes readable.
+func content(data []byte) api.Content {
+	out := api.Content{Size: len(data)}
+	switch {
+	case len(data) == 0:
+	case !utf8.Valid(data):
+		out.Bytes = data
+	case json.Valid(data):
+		out.JSON = data
+	default:
+		out.Text = string(data)
+	}
+	return out
+}
