@@ -110,12 +110,8 @@ func (r *reader) entry() Entry {
 		return e
 	}
 	e.Had, e.Length = true, int(length-1)
-	count := r.count(2)
-	if count > pages(e.Length) {
-		r.bad = true
-	}
 	next := uint64(0)
-	for range count {
+	for range r.count(2) {
 		n := r.number()
 		if r.bad || n >= uint64(pages(e.Length))-next {
 			r.bad = true

@@ -65,17 +65,20 @@ func (e Entry) Restore(now []byte, has bool) (before []byte, had bool, err error
 	if e.Length > len(now)+len(e.Pages)*PageSize {
 		return nil, false, e.mismatch(pages(e.Length) - 1)
 	}
-	before = make([]byte, 0, e.Length)
+	before = append(make([]byte, 0, e.Length), now[:min(len(now), e.Length)]...)[:e.Length]
 	rest := e.Pages
 	for n := range pages(e.Length) {
-		data := page(now, n)
-		if len(rest) > 0 && rest[0].N == uint32(n) {
-			data, rest = rest[0].Data, rest[1:]
+		length := pageLength(e.Length, n)
+		if len(rest) == 0 || rest[0].N != uint32(n) {
+			if len(page(now, n)) != length {
+				return nil, false, e.mismatch(n)
+			}
+			continue
 		}
-		if len(data) != pageLength(e.Length, n) {
+		if copy(before[n*PageSize:], rest[0].Data) != length || len(rest[0].Data) != length {
 			return nil, false, e.mismatch(n)
 		}
-		before = append(before, data...)
+		rest = rest[1:]
 	}
 	if len(rest) > 0 {
 		return nil, false, e.mismatch(int(rest[0].N))
@@ -93,25 +96,36 @@ func mergeEntries(older, newer *Entry) (Entry, error) {
 	if !older.Had || len(older.Pages) == pages(older.Length) {
 		return *older, nil // all that was is in it
 	}
+	if n, ok := older.follows(newer); !ok {
+		return Entry{}, older.mismatch(n)
+	}
 	merged := Entry{Key: older.Key, Had: true, Length: older.Length}
 	merged.Pages = make([]Page, 0, min(len(older.Pages)+len(newer.Pages), pages(older.Length)))
 	a, b := older.Pages, newer.Pages
-	for n := range pages(older.Length) {
-		for len(b) > 0 && b[0].N < uint32(n) {
-			b = b[1:]
+	for len(b) > 0 && int(b[0].N) < pages(older.Length) {
+		if len(a) > 0 && a[0].N <= b[0].N {
+			if a[0].N == b[0].N {
+				b = b[1:]
+			}
+			merged.Pages, a = append(merged.Pages, a[0]), a[1:]
+			continue
 		}
-		switch {
-		case len(a) > 0 && a[0].N == uint32(n):
-			merged.Pages = append(merged.Pages, a[0])
-			a = a[1:]
-		// The value in between had this page as the older one had it.
-		case !newer.Had || pageLength(newer.Length, n) != pageLength(older.Length, n):
-			return Entry{}, older.mismatch(n)
-		case len(b) > 0 && b[0].N == uint32(n):
-			merged.Pages = append(merged.Pages, b[0])
-		}
+		merged.Pages, b = append(merged.Pages, b[0]), b[1:]
 	}
+	merged.Pages = append(merged.Pages, a...)
 	return merged, nil
+}
+
+// follows reports whether newer can begin with what e ended with: there, the pages
+// that e lacks were as before e, so they have the same length. If not it gives a page
+// that does not. An absent value has no length here.
+func (e *Entry) follows(newer *Entry) (n int, ok bool) {
+	if e.Length == newer.Length {
+		return 0, true
+	}
+	same := min(e.Length, newer.Length) / PageSize
+	n = len(e.Pages) - (pages(e.Length) - same) // where the others begin in e
+	return same, n == len(e.Pages) || n >= 0 && int(e.Pages[n].N) == same
 }
 
 // pages is the number of pages of a value.
