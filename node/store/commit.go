@@ -162,7 +162,7 @@ func (s *Store) transact(batches []*batch) error {
 	if err != nil {
 		return err
 	}
-	if err := s.anchor.set(last); err != nil {
+	if err := s.anchor.Set(last); err != nil {
 		return err
 	}
 	s.db.SetDiscardTs(s.reads.advance(last))

@@ -13,6 +13,9 @@ const (
 	// watchEvery is how often Run looks at the disk for metrics and logs; every
 	// commit looks by itself.
 	watchEvery = 5 * time.Second
+	// verifyAtOpen is how many bytes of tables are read when the store is opened,
+	// newest first; Run reads the rest. Larger stores would start slowly.
+	verifyAtOpen = 256 << 20
 	// closeWait is how long Close waits for views that are still open.
 	closeWait = 10 * time.Second
 )

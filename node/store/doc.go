@@ -45,11 +45,7 @@
 //
 // # Damage
 //
-// badger on its own answers damage with silence: a log is cut at the first bad
-// record, a table with a bad index is left out, a block with a bad checksum
-// reads as "no such key", and some damage ends the process (v4.9.6). So Open
-// reads the files first, before badger may change them (inspect.go): every
-// table's checksums, every record of every log, that no transaction is missing
-// between them, and that the last one is not older than the anchor, a small file
-// beside the database that names the newest acknowledged transaction.
+// badger on its own answers damage with silence. So Open reads its files first, with
+// node/store/files, and compares them with the anchor, a small file beside the
+// database that names the newest acknowledged transaction.
 package store

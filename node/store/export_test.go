@@ -27,7 +27,7 @@ func OpenSchema(dir string, cfg Config, deps Deps, version uint32, migrations ma
 const SchemaVersion = schemaVersion
 
 // Transaction is the newest acknowledged transaction.
-func (s *Store) Transaction() uint64 { return s.anchor.last }
+func (s *Store) Transaction() uint64 { return s.anchor.Last() }
 
 // Queued is how many batches wait for the leader.
 func (s *Store) Queued() int {
@@ -81,19 +81,6 @@ const (
 	TableGroup    = tableGroup
 	TableApp      = tableApp
 )
-
-// ParseLog is what is read of a log: its newest transaction, and where it ends.
-func ParseLog(b []byte) (first, last uint64, end int64) {
-	l := parseLog(b)
-	return l.first, l.last, l.end
-}
-
-// VerifyTable reads a table.
-func VerifyTable(b []byte) error {
-	var v verifier
-	_, err := v.read("table", bytes.NewReader(b), int64(len(b)), true)
-	return err
-}
 
 // DecodeHead reads the head of a value of state.
 func DecodeHead(form, b []byte) (length int, err error) {

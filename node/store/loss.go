@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"mero/node/store/files"
 )
 
 // lossRecord says that acknowledged transactions were lost and that the node has
@@ -36,7 +38,7 @@ func (s *Store) SettleLoss(ctx context.Context) error {
 // found and nobody settled. It has to be durable before the anchor is lowered:
 // after that nothing else tells of the loss, and a crash may come before the
 // writers are renewed. A crash in between finds the loss again, or the record.
-func (s *Store) recordLoss(in *inspection) error {
+func (s *Store) recordLoss(in *files.Inspection) error {
 	var rec lossRecord
 	err := s.read(func(txn *badger.Txn) error {
 		b, err := record(txn, metaKey(lossName))
@@ -49,14 +51,14 @@ func (s *Store) recordLoss(in *inspection) error {
 		return err
 	}
 	known := rec.Lost
-	rec.Lost = max(rec.Lost, in.lost)
+	rec.Lost = max(rec.Lost, in.Lost)
 	s.lost.Store(rec.Lost)
 	s.metrics.lost.Set(float64(rec.Lost))
-	if in.lost == 0 {
+	if in.Lost == 0 {
 		return nil
 	}
-	s.log.Warn().Uint64("transactions", in.lost).Msg("acknowledged writes were lost, and that was accepted")
-	if in.last == 0 || rec.Lost == known {
+	s.log.Warn().Uint64("transactions", in.Lost).Msg("acknowledged writes were lost, and that was accepted")
+	if in.Last == 0 || rec.Lost == known {
 		// With everything gone there is no writer left to be renewed.
 		return nil
 	}

@@ -46,7 +46,7 @@ func (s *Store) migrate(sch schema, fresh bool) error {
 		return err
 	case rec.Version > sch.version:
 		return &SchemaError{Found: rec.Version, Supported: sch.version}
-	case rec.Version == 0 && !fresh && s.anchor.last > 0:
+	case rec.Version == 0 && !fresh && s.anchor.Last() > 0:
 		return broken(s.dir, "has no schema version")
 	case rec.Version == 0:
 		return s.setVersion(sch.version)

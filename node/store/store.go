@@ -18,6 +18,7 @@ import (
 	"mero/node/auth"
 	"mero/node/disk"
 	"mero/node/ident"
+	"mero/node/store/files"
 )
 
 // Deps are what a Store needs from outside.
@@ -40,7 +41,7 @@ type Store struct {
 	db      *badger.DB
 	codec   codec
 	lock    *flock.Flock
-	anchor  *anchor // written by the leader of a batch only
+	anchor  *files.Anchor // written by the leader of a batch only
 	metrics *metrics
 	lost    atomic.Uint64 // as Lost says
 	unread  []string      // tables that Run has to verify
@@ -126,25 +127,25 @@ func (s *Store) start(sch schema, verify int64) error {
 	if err := s.roomToOpen(); err != nil {
 		return err
 	}
-	anchored, err := readAnchor(s.anchorPath())
+	anchored, err := files.ReadAnchor(s.anchorPath())
 	if err != nil {
 		return err
 	}
-	in, err := inspect(s.dir, anchored, verify, s.cfg.AcceptLoss)
+	in, err := files.Inspect(s.dir, anchored, verify, s.cfg.AcceptLoss)
 	if err != nil {
 		return err
 	}
-	if err := in.prepare(); err != nil {
+	if err := in.Prepare(); err != nil {
 		return err
 	}
 	if s.db, err = openEngine(engineOptions(s.dir, s.cfg, s.log, s.metrics)); err != nil {
 		return err
 	}
-	if got := s.db.MaxVersion(); got != in.last {
-		return &DamagedError{File: s.dir, Reason: fmt.Sprintf("database opened at transaction %d, its files have %d", got, in.last)}
+	if got := s.db.MaxVersion(); got != in.Last {
+		return &DamagedError{File: s.dir, Reason: fmt.Sprintf("database opened at transaction %d, its files have %d", got, in.Last)}
 	}
-	s.db.SetDiscardTs(s.reads.advance(in.last))
-	s.unread = in.unread
+	s.db.SetDiscardTs(s.reads.advance(in.Last))
+	s.unread = in.Unread
 	s.untidy.Store(true)
 	if err := s.readCounters(); err != nil {
 		return err
@@ -153,10 +154,10 @@ func (s *Store) start(sch schema, verify int64) error {
 	if err := s.recordLoss(in); err != nil {
 		return err
 	}
-	if s.anchor, err = openAnchor(s.anchorPath(), s.reads.newest()); err != nil {
+	if s.anchor, err = files.OpenAnchor(s.anchorPath(), s.reads.newest()); err != nil {
 		return err
 	}
-	return s.migrate(sch, in.fresh)
+	return s.migrate(sch, in.Fresh)
 }
 
 func (s *Store) anchorPath() string { return s.dir + ".anchor" }
@@ -170,7 +171,7 @@ func (s *Store) release() error {
 		}
 	}
 	if s.anchor != nil {
-		errs = append(errs, s.anchor.close())
+		errs = append(errs, s.anchor.Close())
 	}
 	errs = append(errs, s.lock.Unlock())
 	return errors.Join(errs...)
@@ -322,10 +323,10 @@ func (s *Store) Run(ctx context.Context) error {
 
 // verifyRest reads the tables that were too many for Open, about 64 MiB a second.
 func (s *Store) verifyRest(ctx context.Context) {
-	var v verifier
+	var v files.Verifier
 	for _, path := range s.unread {
 		begun := time.Now()
-		_, size, err := v.table(path, true)
+		_, size, err := v.Table(path, true)
 		var damaged *DamagedError
 		switch {
 		case errors.Is(err, os.ErrNotExist):

@@ -1,4 +1,4 @@
-package store
+package files
 
 import (
 	"bytes"
@@ -132,12 +132,13 @@ func readLogRecord(b []byte) (logRecord, bool) {
 //	blocks | index | u32 length of index | checksum of index | u32 length of checksum
 //	block = entries | checksum of them | u32 length of checksum
 
-// verifier checks tables, with one buffer for all of them.
-type verifier struct{ buffer []byte }
+// Verifier checks tables, with one buffer for all of them. The zero value is ready;
+// it is for one goroutine.
+type Verifier struct{ buffer []byte }
 
-// table checks a table's index and, if asked, its blocks. It returns the newest
-// transaction in it. A damaged table is a *DamagedError.
-func (v *verifier) table(path string, blocks bool) (newest uint64, size int64, err error) {
+// Table checks a table's index and, if asked, its blocks. It returns the newest
+// transaction in it, and its size in bytes. A damaged table is a *DamagedError.
+func (v *Verifier) Table(path string, blocks bool) (newest uint64, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, 0, fmt.Errorf("open a table of the store: %w", err)
@@ -151,7 +152,7 @@ func (v *verifier) table(path string, blocks bool) (newest uint64, size int64, e
 	return newest, fi.Size(), err
 }
 
-func (v *verifier) read(path string, f io.ReaderAt, size int64, blocks bool) (newest uint64, err error) {
+func (v *Verifier) read(path string, f io.ReaderAt, size int64, blocks bool) (newest uint64, err error) {
 	// flatbuffers has no bounds of its own; the checksum before it makes a panic
 	// all but impossible, and this makes it an error.
 	defer func() {
@@ -216,7 +217,7 @@ func lengthAndBytes(f io.ReaderAt, end *int64) ([]byte, error) {
 	return out, nil
 }
 
-func (v *verifier) blocks(f io.ReaderAt, index *fb.TableIndex, end int64) error {
+func (v *Verifier) blocks(f io.ReaderAt, index *fb.TableIndex, end int64) error {
 	if int64(cap(v.buffer)) < end {
 		v.buffer = make([]byte, end)
 	}

@@ -1,4 +1,4 @@
-package store
+package files
 
 import (
 	"errors"
@@ -24,34 +24,33 @@ const (
 	discardFile    = "DISCARD"
 	registryFile   = "KEYREGISTRY"
 	asideSuffix    = ".lost"
-
-	// verifyAtOpen is how many bytes of tables are read when the store is opened,
-	// newest first; Run reads the rest. Larger stores would start slowly.
-	verifyAtOpen = 256 << 20
 )
 
-// inspection is what was found in the files before badger opens them.
-type inspection struct {
-	fresh bool // there is no store yet
-	// last is the newest complete transaction.
-	last uint64
-	// lost is how many acknowledged transactions are gone; only when accepted.
-	lost uint64
+// Inspection is what was found in the files before badger opens them.
+type Inspection struct {
+	// Fresh says that there is no store yet.
+	Fresh bool
+	// Last is the newest complete transaction.
+	Last uint64
+	// Lost is how many acknowledged transactions are gone; only when accepted.
+	Lost uint64
+	// Unread are the paths of tables that were not read.
+	Unread []string
+
 	// cut are logs with bytes after their last complete transaction.
 	cut map[string]int64
 	// aside are logs that follow a gap, and drop files without content.
 	aside, drop []string
 	// beyond is the newest transaction of those logs.
 	beyond uint64
-	// unread are tables that Run still has to verify.
-	unread []string
 }
 
-// inspect reads the files of a store that nobody has open, and changes nothing.
+// Inspect reads the files of a store that nobody has open, and changes nothing.
 // anchored is the newest acknowledged transaction, verify how many bytes of tables
-// to read.
-func inspect(dir string, anchored uint64, verify int64, accept bool) (*inspection, error) {
-	in := &inspection{cut: make(map[string]int64)}
+// to read, newest first, and accept whether acknowledged transactions may be
+// missing. Errors: *DamagedError, and those of the system.
+func Inspect(dir string, anchored uint64, verify int64, accept bool) (*Inspection, error) {
+	in := &Inspection{cut: make(map[string]int64)}
 	names, err := list(dir)
 	if err != nil {
 		return nil, err
@@ -68,13 +67,13 @@ func inspect(dir string, anchored uint64, verify int64, accept bool) (*inspectio
 		return nil, err
 	}
 	newest := max(anchored, in.beyond)
-	if in.last >= newest {
+	if in.Last >= newest {
 		return in, nil
 	}
 	if !accept {
-		return nil, &DamagedError{File: suspect, Reason: "ends too early", Lost: newest - in.last}
+		return nil, &DamagedError{File: suspect, Reason: "ends too early", Lost: newest - in.Last}
 	}
-	in.lost = newest - in.last
+	in.Lost = newest - in.Last
 	return in, nil
 }
 
@@ -119,7 +118,7 @@ func goodRegistry(path string) bool {
 	return err == nil && len(b) == ivSize+len(text) && string(b[ivSize:]) == text
 }
 
-func (in *inspection) withoutManifest(dir string, names []string, anchored uint64, accept bool) error {
+func (in *Inspection) withoutManifest(dir string, names []string, anchored uint64, accept bool) error {
 	for _, name := range names {
 		if strings.HasSuffix(name, logSuffix) || strings.HasSuffix(name, tableSuffix) {
 			return &DamagedError{File: filepath.Join(dir, badger.ManifestFilename), Reason: "is missing"}
@@ -128,12 +127,12 @@ func (in *inspection) withoutManifest(dir string, names []string, anchored uint6
 	if anchored > 0 && !accept {
 		return &DamagedError{File: dir, Reason: "is empty, but its anchor is not", Lost: anchored}
 	}
-	in.fresh, in.lost = true, anchored
+	in.Fresh, in.Lost = true, anchored
 	return nil
 }
 
 // readTables checks the manifest and every table that it names.
-func (in *inspection) readTables(dir string, budget int64) error {
+func (in *Inspection) readTables(dir string, budget int64) error {
 	path := filepath.Join(dir, badger.ManifestFilename)
 	f, err := os.Open(path)
 	if err != nil {
@@ -150,13 +149,13 @@ func (in *inspection) readTables(dir string, budget int64) error {
 	}
 	slices.Sort(ids)
 	slices.Reverse(ids)
-	var v verifier
+	var v Verifier
 	for _, id := range ids {
 		if manifest.Tables[id].KeyID != 0 {
 			return &DamagedError{File: path, Reason: fmt.Sprintf("table %d is said to be encrypted", id)}
 		}
 		file := table.NewFilename(id, dir)
-		newest, size, err := v.table(file, budget > 0)
+		newest, size, err := v.Table(file, budget > 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return &DamagedError{File: file, Reason: "is missing"}
 		}
@@ -164,10 +163,10 @@ func (in *inspection) readTables(dir string, budget int64) error {
 			return err
 		}
 		if budget <= 0 {
-			in.unread = append(in.unread, file)
+			in.Unread = append(in.Unread, file)
 		}
 		budget -= size
-		in.last = max(in.last, newest)
+		in.Last = max(in.Last, newest)
 	}
 	return nil
 }
@@ -175,7 +174,7 @@ func (in *inspection) readTables(dir string, budget int64) error {
 // readLogs replays the logs as badger will. Transactions are numbered without
 // gaps, and a log may begin with what is in a table already. It returns the file
 // in which a missing end most likely was.
-func (in *inspection) readLogs(dir string, names []string, accept bool) (string, error) {
+func (in *Inspection) readLogs(dir string, names []string, accept bool) (string, error) {
 	suspect := filepath.Join(dir, badger.ManifestFilename)
 	gap := false
 	for _, name := range logs(names) {
@@ -188,7 +187,7 @@ func (in *inspection) readLogs(dir string, names []string, accept bool) (string,
 		if err != nil {
 			return "", err
 		}
-		missing := l.first > in.last+1
+		missing := l.first > in.Last+1
 		switch {
 		case gap || missing && accept:
 			// What comes after a gap was written on top of what is lost.
@@ -197,11 +196,11 @@ func (in *inspection) readLogs(dir string, names []string, accept bool) (string,
 			in.beyond = max(in.beyond, l.last)
 			continue
 		case missing:
-			return "", &DamagedError{File: suspect, Reason: "ends before the next file begins", Lost: l.first - in.last - 1}
+			return "", &DamagedError{File: suspect, Reason: "ends before the next file begins", Lost: l.first - in.Last - 1}
 		case l.gap > 0:
 			return "", &DamagedError{File: path, Reason: fmt.Sprintf("transaction %d is missing", l.gap)}
 		}
-		in.last = max(in.last, l.last)
+		in.Last = max(in.Last, l.last)
 		if l.dirty {
 			in.cut[path] = l.end
 		}
@@ -229,8 +228,8 @@ func logs(names []string) []string {
 	return out
 }
 
-// prepare does what the inspection found to be safe or was told to accept.
-func (in *inspection) prepare() error {
+// Prepare does what the inspection found to be safe or was told to accept.
+func (in *Inspection) Prepare() error {
 	for _, path := range in.drop {
 		if err := os.Remove(path); err != nil {
 			return fmt.Errorf("remove an empty file of the store: %w", err)

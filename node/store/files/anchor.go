@@ -1,4 +1,4 @@
-package store
+package files
 
 import (
 	"encoding/binary"
@@ -9,12 +9,6 @@ import (
 	"os"
 )
 
-// The anchor names the newest acknowledged transaction. It has two slots, written
-// in turn, so that a torn write leaves the other one. It is not synced: a power
-// cut may leave it behind the database, which is harmless; it is never ahead of
-// what was made durable before.
-//
-//	slot = "meroanc1" | u64 transaction | u32 crc32c of both
 const (
 	anchorMagic    = "meroanc1"
 	anchorSlot     = 512
@@ -22,7 +16,13 @@ const (
 	anchorTextSize = len(anchorMagic) + 8
 )
 
-type anchor struct {
+// Anchor is a file that names the newest acknowledged transaction. It has two slots,
+// written in turn, so that a torn write leaves the other one. It is not synced: a
+// power cut may leave it behind the database, which is harmless; it is never ahead
+// of what was made durable before. It has one user at a time.
+//
+//	slot = "meroanc1" | u64 transaction | u32 crc32c of both
+type Anchor struct {
 	file *os.File
 	last uint64
 	slot int64
@@ -30,9 +30,9 @@ type anchor struct {
 
 func castagnoli(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// readAnchor returns the newest valid slot; zero when there is no file, or none
+// ReadAnchor returns the newest valid slot; zero when there is no file, or none
 // is valid. It changes nothing.
-func readAnchor(path string) (uint64, error) {
+func ReadAnchor(path string) (uint64, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -56,13 +56,13 @@ func readAnchor(path string) (uint64, error) {
 	return last, nil
 }
 
-// openAnchor opens the file for writing and makes both slots say last.
-func openAnchor(path string, last uint64) (*anchor, error) {
+// OpenAnchor opens the file for writing and makes both slots say last.
+func OpenAnchor(path string, last uint64) (*Anchor, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the store's anchor: %w", err)
 	}
-	a := &anchor{file: f, last: last}
+	a := &Anchor{file: f, last: last}
 	// The whole file in one write: its space is claimed now, so that a full disk
 	// cannot refuse it later.
 	image := make([]byte, anchorSlot*anchorSlots)
@@ -83,8 +83,11 @@ func anchorText(n uint64) []byte {
 	return binary.BigEndian.AppendUint32(b, castagnoli(b))
 }
 
-// set records that transaction n was made durable. One caller at a time.
-func (a *anchor) set(n uint64) error {
+// Last is the transaction that the anchor names.
+func (a *Anchor) Last() uint64 { return a.last }
+
+// Set records that transaction n was made durable.
+func (a *Anchor) Set(n uint64) error {
 	if _, err := a.file.WriteAt(anchorText(n), a.slot*anchorSlot); err != nil {
 		return fmt.Errorf("write the store's anchor: %w", err)
 	}
@@ -93,6 +96,7 @@ func (a *anchor) set(n uint64) error {
 	return nil
 }
 
-func (a *anchor) close() error {
+// Close syncs and closes the file.
+func (a *Anchor) Close() error {
 	return errors.Join(a.file.Sync(), a.file.Close())
 }
