@@ -76,6 +76,8 @@ func flagValues(name string) []string {
 		return []string{"token", "none"}
 	case "node-type":
 		return []string{"peer", "coordinator"}
+	case "format":
+		return []string{formatTree, formatJSON}
 	case "kind", "k":
 		return []string{"context", "application", "identity"}
 	}

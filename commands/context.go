@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -23,6 +24,8 @@ type contextDoc struct {
 	Initialized   bool            `json:"initialized"`
 	StateBytes    uint64          `json:"stateBytes"`
 	Deltas        uint64          `json:"deltas"`
+	Void          uint64          `json:"void"`
+	Waiting       uint64          `json:"waiting"`
 	CreatedAt     time.Time       `json:"createdAt"`
 	Aliases       []string        `json:"aliases,omitempty"`
 }
@@ -34,7 +37,8 @@ func newContextDoc(c api.Context) contextDoc {
 	}
 	return contextDoc{
 		ContextID: c.ID, ApplicationID: c.ApplicationID, RootHash: c.RootHash, DagHeads: heads, Members: c.Members,
-		Initialized: c.Initialized, StateBytes: c.StateBytes, Deltas: c.Deltas, CreatedAt: c.CreatedAt,
+		Initialized: c.Initialized, StateBytes: c.StateBytes, Deltas: c.Deltas,
+		Void: c.Void, Waiting: c.Waiting, CreatedAt: c.CreatedAt,
 	}
 }
 
@@ -94,7 +98,7 @@ func contextGet() *verb {
 					pairs(
 						w, "context", e.id(doc.ContextID), "application", e.id(doc.ApplicationID), "root", e.id(doc.RootHash),
 						"heads", strings.Join(heads, " "), "members", strconv.Itoa(doc.Members), "state", state,
-						"deltas", strconv.FormatUint(doc.Deltas, 10), "created", timeText(doc.CreatedAt),
+						"deltas", fmt.Sprintf("%d folded, %d void, %d waiting", doc.Deltas, doc.Void, doc.Waiting), "created", timeText(doc.CreatedAt),
 					)
 				})
 			})

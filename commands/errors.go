@@ -145,6 +145,7 @@ func answerCodes() map[string]answerCode {
 	return map[string]answerCode{
 		api.KindInvalid:             {exitUsage, ""},
 		api.KindContextNotFound:     {exitNotFound, "see mero context list"},
+		api.KindDeltaNotFound:       {exitNotFound, deltaHint},
 		api.KindApplicationNotFound: {exitNotFound, "see mero app list"},
 		api.KindAliasNotFound:       {exitNotFound, "see mero alias list"},
 		api.KindTokenNotFound:       {exitNotFound, "see mero admin keys"},
@@ -158,6 +159,7 @@ func answerCodes() map[string]answerCode {
 		api.KindRefusedHost:         {exitDenied, "use the node's own address, or name the host in server.allowed_hosts"},
 		api.KindUninitialized:       {exitFailed, "its first state has not arrived yet"},
 		api.KindApplicationInUse:    {exitFailed, "delete those contexts first: mero context delete"},
+		api.KindDamaged:             {exitFailed, "mero dag verify says which deltas are damaged"},
 		api.KindReadOnly:            {exitFailed, "free some disk space; the node goes on by itself"},
 		api.KindBusy:                {exitFailed, "try again"},
 		api.KindInternal:            {exitFailed, "see the node's log"},

@@ -75,3 +75,11 @@ func timeText(t time.Time) string {
 	}
 	return t.Local().Format(time.RFC3339)
 }
+
+// count is a number of things, in words.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

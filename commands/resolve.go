@@ -13,7 +13,7 @@ import (
 const idLen = 40
 
 // lookup turns an id or an alias into an id.
-func (e *env) lookup(ctx context.Context, client *api.Client, scope api.AliasScope, word string) (api.ID, error) {
+func (e *env) lookup(ctx context.Context, in names, scope api.AliasScope, word string) (api.ID, error) {
 	id, err := api.ParseID(word)
 	if err == nil {
 		return id, nil
@@ -21,7 +21,7 @@ func (e *env) lookup(ctx context.Context, client *api.Client, scope api.AliasSco
 	if looksLikeID(word) || api.CheckAlias(word) != nil {
 		return api.ID{}, &usageError{text: string(scope.Kind) + " " + word + " is neither an id nor an alias: " + err.Error(), cause: err}
 	}
-	id, ok, err := client.LookupAlias(ctx, scope, word)
+	id, ok, err := in.LookupAlias(ctx, scope, word)
 	if err != nil {
 		return api.ID{}, err
 	}
@@ -41,13 +41,13 @@ func looksLikeID(word string) bool {
 	}) < 0
 }
 
-func (e *env) contextID(ctx context.Context, client *api.Client, word string) (ident.ContextID, error) {
-	id, err := e.lookup(ctx, client, api.AliasScope{Kind: api.AliasContext}, word)
+func (e *env) contextID(ctx context.Context, in names, word string) (ident.ContextID, error) {
+	id, err := e.lookup(ctx, in, api.AliasScope{Kind: api.AliasContext}, word)
 	return ident.ContextID(id), err
 }
 
-func (e *env) appID(ctx context.Context, client *api.Client, word string) (ident.AppID, error) {
-	id, err := e.lookup(ctx, client, api.AliasScope{Kind: api.AliasApplication}, word)
+func (e *env) appID(ctx context.Context, in names, word string) (ident.AppID, error) {
+	id, err := e.lookup(ctx, in, api.AliasScope{Kind: api.AliasApplication}, word)
 	return ident.AppID(id), err
 }
 
@@ -82,7 +82,7 @@ func (e *env) member(ctx context.Context, client *api.Client, in ident.ContextID
 // fails.
 func each[ID any](
 	ctx context.Context, e *env,
-	find func(context.Context, *api.Client, string) (ID, error), do func(*api.Client, ID) error,
+	find func(context.Context, names, string) (ID, error), do func(*api.Client, ID) error,
 ) error {
 	words, err := e.ids()
 	if err != nil {
