@@ -70,6 +70,69 @@ func TestRefusals(t *testing.T) {
 	r.check(t, s)
 }
 
+// TestOldBytes: a step whose Old differs from what is stored in a page that it
+// rewrites is refused (R9), wherever the page is; others may be anything.
+func TestOldBytes(t *testing.T) {
+	s := newStore(t)
+	r := newReplica(t, s, 1)
+	value := pattern(100<<10, 1)
+	r.commit(t, s, 10, r.set("v", value), r.set("small", []byte("1")))
+	sc := newScratch(t, s, r)
+	scratched := pattern(100<<10, 2)
+	must(t, sc.Put(t.Context(), []store.Change{put("v", scratched)}))
+	defer func() { must(t, sc.Discard(t.Context())) }()
+	flip := func(b []byte, at ...int) []byte {
+		b = bytes.Clone(b)
+		for _, i := range at {
+			b[i]++
+		}
+		return b
+	}
+	for name, tc := range map[string]struct {
+		key      string
+		old, new []byte
+		scratch  *store.Scratch
+		refused  bool
+	}{
+		"small value":                       {"small", []byte("2"), []byte("3"), nil, true},
+		"first page, not rewritten":         {"v", flip(value, 0), flip(value, 0, 9000), nil, true},
+		"first page, removed":               {"v", flip(value, 0), nil, nil, true},
+		"page in the middle":                {"v", flip(value, 9000), flip(value, 9001), nil, true},
+		"last page":                         {"v", flip(value, 100<<10-1), append(flip(value), 1), nil, true},
+		"page that stays":                   {"v", flip(value, 9000), flip(value, 9000, 50_000), nil, false},
+		"page that goes":                    {"v", flip(value, 50_000), value[:9000], nil, false},
+		"page in the middle of the scratch": {"v", flip(scratched, 9000), flip(scratched, 9001), sc, true},
+		"what is under the scratch":         {"v", value, flip(value, 9001), sc, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := r.step(10, store.Change{Key: []byte(tc.key), Old: tc.old, HadOld: true, New: tc.new, HasNew: tc.new != nil})
+			st.Scratch = tc.scratch
+			err := s.Commit(t.Context(), st)
+			if !tc.refused {
+				must(t, err)
+				// Put it back, over a value that is known.
+				st.Context.Deltas--
+				r.rec = *st.Context
+				v, err := s.View(r.id)
+				must(t, err)
+				defer v.Close()
+				now, _, err := v.Get([]byte(tc.key))
+				must(t, err)
+				r.state[tc.key] = now
+				r.commit(t, s, 10, r.set(tc.key, value))
+				return
+			}
+			var changed *store.ChangedError
+			if !errors.As(err, &changed) || !errors.Is(err, store.ErrStale) {
+				t.Fatalf("got %v, want ChangedError", err)
+			}
+			if changed.Context != r.id || string(changed.Key) != tc.key || !strings.Contains(err.Error(), r.id.String()) {
+				t.Errorf("the error names something else: %v", err)
+			}
+		})
+	}
+}
+
 func TestPagesOfLargeValue(t *testing.T) {
 	s := newStore(t)
 	r := newReplica(t, s, 1)
