@@ -275,15 +275,41 @@ func FuzzArtifact(f *testing.F) {
 	})
 }
 
-func BenchmarkLayouts(b *testing.B) {
-	steps := make([]step, 1000)
+// benched is an artifact of 600 bytes or of 600 KB.
+func benched(actions int) []byte {
+	steps := make([]step, actions)
 	for i := range steps {
 		steps[i] = step{tag: 3, data: "some value of an entry", ancestors: make([]child, 3)}
 	}
-	raw := write(artifact.L4, steps...)
-	b.SetBytes(int64(len(raw)))
-	b.ReportAllocs()
-	for b.Loop() {
-		artifact.Layouts(raw)
+	return write(artifact.L4, steps...)
+}
+
+func BenchmarkLayouts(b *testing.B) {
+	for name, raw := range map[string][]byte{"600B": benched(2), "600KB": benched(1500)} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				artifact.Layouts(raw)
+			}
+		})
+	}
+}
+
+// One layout is pinned, three are, or it is the first artifact.
+func BenchmarkCheck(b *testing.B) {
+	pins := map[string]uint16{"one": artifact.L4.Bit(), "three": artifact.L4.Bit() | artifact.L5.Bit() | artifact.L6.Bit(), "all": 0xffff}
+	for size, raw := range map[string][]byte{"600B": benched(2), "600KB": benched(1500)} {
+		for name, pinned := range pins {
+			b.Run(size+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(len(raw)))
+				b.ReportAllocs()
+				for b.Loop() {
+					if fits, late := artifact.Check(raw, pinned, 1); fits == 0 || late {
+						b.Fatal(fits, late)
+					}
+				}
+			})
+		}
 	}
 }

@@ -62,10 +62,14 @@ func (r *reader) count(least int) int {
 
 func (r *reader) bytes() []byte { return r.take(r.count(1)) }
 
-func (r *reader) str() {
-	if !utf8.Valid(r.bytes()) {
+// str reads UTF-8. Of a string that is there it is not nil.
+func (r *reader) str() []byte {
+	b := r.bytes()
+	if !utf8.Valid(b) {
 		r.fail()
+		return nil
 	}
+	return b
 }
 
 // option reads whether a value follows.

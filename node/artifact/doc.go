@@ -29,6 +29,12 @@
 // Timestamps within entries' data (registers carry a clock of their own) belong to
 // the application's types and are not looked at.
 //
+// # For the fold and for people
+//
+// [Check] is the fold's question, asked of each artifact each time it is folded: which
+// pinned layouts it fits, and whether it is from the future (R7). [Decode] lists the
+// actions, for inspection only.
+//
 // The package is pure and keeps nothing. All functions take hostile bytes: work and
 // memory are bounded by the length of the input, nothing panics.
 package artifact

@@ -98,12 +98,48 @@ func Layouts(artifact []byte) []Layout {
 		return nil
 	}
 	var fitting []Layout
-	for _, f := range forms() {
-		if scan(artifact, &f, func(*action) {}) {
-			fitting = append(fitting, f.layout)
+	var s scanner
+	all := forms()
+	for i := range all {
+		if _, ok := s.latest(artifact, &all[i]); ok {
+			fitting = append(fitting, all[i].layout)
 		}
 	}
 	return fitting
+}
+
+// Bit is the layout in a set of layouts, which may be stored; 0 for an unknown one.
+func (l Layout) Bit() uint16 {
+	if l < L1 || l > L7 {
+		return 0
+	}
+	return 1 << l
+}
+
+// Check is what R7 asks of an artifact: fits are those of the pinned layouts, a set of
+// Layout.Bit, that it fits, and late is whether there is, under any of these, a
+// timestamp later than limit, in nanoseconds, of those of Times. Bits of pinned that
+// are no layout's do not matter: 0xffff is all. An empty artifact fits all of them.
+//
+// It costs a pass over the artifact for each pinned layout, and no memory.
+func Check(artifact []byte, pinned uint16, limit uint64) (fits uint16, late bool) {
+	var s scanner
+	all := forms()
+	for i := range all {
+		bit := all[i].layout.Bit()
+		if pinned&bit == 0 {
+			continue
+		}
+		if len(artifact) == 0 {
+			fits |= bit
+			continue
+		}
+		if latest, ok := s.latest(artifact, &all[i]); ok {
+			fits |= bit
+			late = late || latest > limit
+		}
+	}
+	return fits, late
 }
 
 // Times is the latest timestamp in the artifact, read in a layout: of creations,
@@ -119,8 +155,8 @@ func Times(artifact []byte, layout Layout) (latest uint64, ok bool) {
 	if len(artifact) == 0 {
 		return 0, true
 	}
-	ok = scan(artifact, f, func(a *action) { latest = max(latest, a.latest) })
-	if !ok {
+	var s scanner
+	if latest, ok = s.latest(artifact, f); !ok {
 		return 0, false
 	}
 	return latest, true

@@ -50,29 +50,64 @@ type metadata struct {
 	sign    int    // place of the signature, 0: none
 	nonce   int    // place of its u64
 	signer  []byte // option and key; nil where the layout has none
+	crdt    []byte // tag and strings of the CRDT type; nil: not named
+	field   []byte // name of the field; nil: not named
+	schema  []byte // u32; nil: not named
 }
 
 // scanner reads the actions of an artifact in one form.
 type scanner struct {
 	reader
-	form   *form
+	form   form
+	bare   bool // do not list ancestors and writers: only latest is of interest
+	left   int  // actions to come
 	action action
 }
+
+// begin puts the scanner to the first action. In reused memory it keeps the room of
+// the lists.
+func (s *scanner) begin(artifact []byte, f *form) {
+	s.reader, s.form, s.left = reader{data: artifact}, *f, 0
+	if s.u8() != 0 { // a list of actions; see the package documentation
+		s.fail()
+		return
+	}
+	s.left = s.count(1 + idSize)
+}
+
+// next reads an action; false after the last, and when something is wrong.
+func (s *scanner) next() bool {
+	if s.bad || s.left == 0 {
+		return false
+	}
+	s.left--
+	s.readAction()
+	return !s.bad
+}
+
+// ended reports whether all of the artifact has the form, after the last action.
+func (s *scanner) ended() bool { return !s.bad && s.at == len(s.data) }
 
 // scan visits the actions of an artifact, and reports whether all of it has the
 // form. What was visited is worth nothing if not.
 func scan(artifact []byte, f *form, visit func(*action)) bool {
-	s := &scanner{reader: reader{data: artifact}, form: f}
-	if s.u8() != 0 { // a list of actions; see the package documentation
-		return false
-	}
-	for range s.count(1 + idSize) {
-		if s.readAction(); s.bad {
-			return false
-		}
+	var s scanner
+	s.begin(artifact, f)
+	for s.next() {
 		visit(&s.action)
 	}
-	return !s.bad && s.at == len(s.data)
+	return s.ended()
+}
+
+// latest is the latest timestamp in an artifact, and whether it has the form. It
+// lists nothing.
+func (s *scanner) latest(artifact []byte, f *form) (latest uint64, ok bool) {
+	s.bare = true
+	s.begin(artifact, f)
+	for s.next() {
+		latest = max(latest, s.action.latest)
+	}
+	return latest, s.ended()
 }
 
 func (s *scanner) readAction() {
@@ -112,7 +147,10 @@ func (s *scanner) deletion() {
 
 func (s *scanner) ancestors() {
 	for range s.count(idSize + hashSize + 16) {
-		s.action.links = append(s.action.links, s.take(idSize+hashSize))
+		link := s.take(idSize + hashSize)
+		if !s.bare {
+			s.action.links = append(s.action.links, link)
+		}
 		var m metadata
 		if s.metadata(&m); s.bad {
 			return
@@ -131,13 +169,15 @@ func (s *scanner) metadata(m *metadata) {
 		m.storage = s.data[from:s.at]
 	}
 	if s.form.types != "" && s.option() {
+		from = s.at
 		s.crdtType()
+		m.crdt = s.data[from:s.at]
 	}
 	if s.form.field && s.option() {
-		s.str()
+		m.field = s.str()
 	}
 	if s.form.schema && s.option() {
-		s.u32()
+		m.schema = s.take(4)
 	}
 }
 
@@ -177,17 +217,16 @@ func (s *scanner) writers(m *metadata) {
 		size++
 	}
 	from := s.at
+	var last []byte
 	for range s.count(size) {
-		entry := s.take(size)
-		if s.bad {
-			return
-		}
-		key := entry[:keySize]
-		if n := len(m.keys); n > 0 && bytes.Compare(m.keys[n-1], key) >= 0 {
+		key := s.take(size)[:keySize] // count has seen that they are there
+		if last != nil && bytes.Compare(last, key) >= 0 {
 			s.fail()
 			return
 		}
-		m.keys = append(m.keys, key)
+		if last = key; !s.bare {
+			m.keys = append(m.keys, key)
+		}
 	}
 	m.writers = s.data[from:s.at]
 }
