@@ -46,6 +46,11 @@ func TestDiskFull(t *testing.T) {
 		"create": func() error {
 			return s.Commit(t.Context(), &store.Step{Context: &store.Context{ID: contextID(9)}, Create: true})
 		},
+		"scratch": func() error {
+			sc, err := s.NewScratch(r.id)
+			must(t, err)
+			return errors.Join(sc.Put(t.Context(), []store.Change{put("a", nil)}), sc.Discard(t.Context()))
+		},
 		"queue":        func() error { return s.Commit(t.Context(), &store.Step{XCallsAdd: []store.XCall{{Function: "f"}}}) },
 		"app":          func() error { return s.PutApp(t.Context(), store.App{ID: ident.AppID{2}}) },
 		"delete app":   func() error { return s.DeleteApp(t.Context(), ident.AppID{1}) },
@@ -245,6 +250,89 @@ func TestDiskStaysBounded(t *testing.T) {
 			t.Errorf("%s has %d bytes: values went to the value log", name, blocks(fi))
 		}
 	}
+}
+
+// TestDiskOfOverwrites overwrites 100 bytes of 1 000 keys, each time with an undo
+// span, and keeps the last 1 000 of these (P19). With MERO_LONG=1 it takes 100 000
+// steps instead of 10 000.
+func TestDiskOfOverwrites(t *testing.T) {
+	steps := uint64(10_000 / scale)
+	if os.Getenv("MERO_LONG") != "" {
+		steps = 100_000
+	}
+	for name, deltaBytes := range map[string]int{"without deltas": 0, "with deltas": 600} {
+		t.Run(name, func(t *testing.T) { diskOfOverwrites(t, steps, deltaBytes) })
+	}
+}
+
+func diskOfOverwrites(t *testing.T, steps uint64, deltaBytes int) {
+	const keys, recent = 1000, 1000
+	dir := filepath.Join(fastDir(t), "db")
+	s := open(t, dir, noSync())
+	r := newReplica(t, s, 1)
+	highest := int64(0)
+	for n := range steps {
+		st := r.step(deltaBytes, r.set(fmt.Sprint("key", n*7919%keys), pattern(100, n)))
+		if deltaBytes == 0 {
+			st.Deltas = nil
+			st.Context.Deltas = 0
+		}
+		// The old value, its key and places: what replica keeps for such a step.
+		st.Undo = []store.Undo{span(r.id, n, n+1, 300)}
+		if n >= recent {
+			st.UndoDrop = refsOf(span(r.id, n-recent, n-recent+1, 300))
+		}
+		must(t, s.Commit(t.Context(), st))
+		r.done(st)
+		if n%1000 == 0 {
+			occupied, _ := diskBytes(t, dir)
+			highest = max(highest, occupied)
+		}
+	}
+	r.check(t, s)
+	must(t, s.Close())
+	closed, _ := diskBytes(t, dir)
+	kept := keptKiB(t, dir, false)
+	flat := keptKiB(t, dir, true)
+	compacted, _ := diskBytes(t, dir)
+	t.Logf("%d steps: %d KiB on disk at most, %d KiB closed %v, %d KiB compacted %v",
+		steps, highest>>10, closed>>10, kept, compacted>>10, flat)
+	if n := flat["state"] + flat["undo"]; n > 2<<10 {
+		t.Errorf("state and undo have %d KiB, P19 allows 2 MiB", n)
+	}
+	if deltaBytes == 0 && compacted > 2<<20 {
+		t.Errorf("%d KiB on disk, P19 allows 2 MiB", compacted>>10)
+	}
+	if deltaBytes == 0 && highest > 64<<20 {
+		t.Errorf("%d MiB on disk meanwhile", highest>>20)
+	}
+}
+
+// keptKiB opens a store, compacts it if asked, and tells what it holds; it is closed
+// again.
+func keptKiB(t *testing.T, dir string, flatten bool) map[string]int {
+	t.Helper()
+	s := open(t, dir, noSync())
+	if flatten {
+		must(t, s.Flatten())
+	}
+	kept, err := s.Kept()
+	must(t, err)
+	must(t, s.Close())
+	out := make(map[string]int)
+	for table, bytes := range kept {
+		name, ok := map[byte]string{
+			store.TableState: "state", store.TableUndo: "undo", store.TableDelta: "deltas", store.TableFate: "fates",
+		}[table]
+		if !ok {
+			name = "other"
+		}
+		out[name] += bytes
+	}
+	for name := range out {
+		out[name] >>= 10
+	}
+	return out
 }
 
 // TestOpenTimesAndMemory measures P15 and P16 for the store's part.

@@ -57,6 +57,26 @@ func (s *Store) WrittenSince(transaction uint64) (byTable map[byte]int, bytes in
 	return byTable, bytes, err
 }
 
+// Kept is what the database holds by table, old versions included, in bytes of
+// keys and values.
+func (s *Store) Kept() (map[byte]int, error) {
+	kept := make(map[byte]int)
+	err := s.read(func(txn *badger.Txn) error {
+		opt := badger.DefaultIteratorOptions
+		opt.AllVersions = true
+		it := txn.NewIterator(opt)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			kept[it.Item().Key()[0]] += int(it.Item().EstimatedSize())
+		}
+		return nil
+	})
+	return kept, err
+}
+
+// Flatten compacts everything into one level.
+func (s *Store) Flatten() error { return s.db.Flatten(1) }
+
 // Records counts what is stored, by table.
 func (s *Store) Records() (map[byte]int, error) {
 	out := make(map[byte]int)

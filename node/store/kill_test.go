@@ -19,6 +19,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"mero/node/ident"
 	"mero/node/store"
 )
 
@@ -85,8 +86,16 @@ func idleMemory(t *testing.T, dir string) int {
 	return n
 }
 
+// childSpans is how many undo spans the child keeps.
+const childSpans = 20
+
+// childSpan is the undo span of step n.
+func childSpan(id ident.ContextID, n uint64) store.Undo {
+	return span(id, n-1, n, 300+int(n%3)*50_000)
+}
+
 // childStep is step n of a context: all of it follows from n. Every seventh is
-// large, so that kills meet overlays too.
+// large, so that kills meet overlays too; childScratch adds to every fifth.
 func childStep(rec *store.Context, n uint64) *store.Step {
 	size := 3000
 	if n%7 == 0 {
@@ -103,7 +112,34 @@ func childStep(rec *store.Context, n uint64) *store.Step {
 	if size == 2<<20 {
 		st.State = append(st.State, big)
 	}
+	st.Undo = []store.Undo{childSpan(rec.ID, n)}
+	if n > childSpans {
+		st.UndoDrop = refsOf(childSpan(rec.ID, n-childSpans))
+	}
 	return st
+}
+
+// childScratch gives every fifth step a scratch that overwrites, removes and makes
+// anew.
+func childScratch(s *store.Store, st *store.Step, n uint64) error {
+	if n%5 != 0 {
+		return nil
+	}
+	sc, err := s.NewScratch(st.Context.ID)
+	if err != nil {
+		return err
+	}
+	st.Scratch = sc
+	even, odd := put("even", pattern(300<<10, n)), put("odd", nil)
+	if n%2 != 0 {
+		even, odd = put("even", nil), put("odd", pattern(300<<10, n))
+	}
+	// What is written first must not shine through.
+	first := []store.Change{put("even", pattern(400<<10, 1)), put("odd", pattern(400<<10, 2)), put("scratched", pattern(10, n))}
+	if err := sc.Put(context.Background(), first); err != nil {
+		return err
+	}
+	return sc.Put(context.Background(), []store.Change{even, odd})
 }
 
 // writeForEver commits steps in several contexts and prints what was acknowledged.
@@ -143,6 +179,9 @@ func writeContext(s *store.Store, w uint64, say func(string, ...any)) error {
 	for {
 		n := rec.Step
 		st := childStep(&rec, n)
+		if err := childScratch(s, st, n); err != nil {
+			return err
+		}
 		if err := s.Commit(context.Background(), st); err != nil {
 			return err
 		}
@@ -239,7 +278,16 @@ func checkKilled(t *testing.T, s *store.Store, w uint64, acked map[uint64]uint64
 	if big := (n - 1) / 7; n > 0 && big > 0 {
 		r.state["big"] = pattern(2<<20, big)
 	}
+	if five := (n - 1) / 5 * 5; n > 0 && five > 0 {
+		r.state[[]string{"even", "odd"}[five%2]] = pattern(300<<10, five)
+		r.state["scratched"] = pattern(10, five)
+	}
 	if err := r.diff(s); err != nil {
 		t.Fatalf("context %d at step %d: %v", w, n, err)
 	}
+	var spans []store.Undo
+	for i := max(n, childSpans+1) - childSpans; i < n; i++ {
+		spans = append(spans, childSpan(r.id, i))
+	}
+	checkUndo(t, s, r.id, spans)
 }
