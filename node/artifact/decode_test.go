@@ -81,6 +81,9 @@ func TestDecodeOlder(t *testing.T) {
 	if diff := cmp.Diff(&artifact.Decoded{Layout: artifact.L4}, got); diff != "" || err != nil {
 		t.Errorf("empty: %v (-want +got):\n%s", err, diff)
 	}
+	if _, err := artifact.Decode(append(bytes.Clone(raw), 0), artifact.L1); !errors.Is(err, artifact.ErrLayout) {
+		t.Errorf("with a byte too many: %v", err)
+	}
 	for _, l := range []artifact.Layout{0, 9, artifact.L3} {
 		if _, err := artifact.Decode(raw, l); !errors.Is(err, artifact.ErrLayout) {
 			t.Errorf("in %s: %v", l, err)
@@ -223,6 +226,27 @@ func TestCheck(t *testing.T) {
 	large := benched(1500)
 	if n := testing.AllocsPerRun(10, func() { artifact.Check(large, 0xffff, 0) }); n > 0 {
 		t.Errorf("%v pieces of memory for a check", n)
+	}
+}
+
+// Bytes that fit two layouts and are late in the first alone: what is the ancestor of
+// a deletion in L1 is a deletion and an update in L2.
+func TestCheckLateInEither(t *testing.T) {
+	const late = 1 << 60
+	parent := child{meta: meta{created: late}}
+	parent.id[4], parent.hash[5] = 3, 52 // tag of the update, length of its data
+	raw := write(artifact.L1, step{tag: 2, ancestors: []child{parent}}, step{tag: 1})
+	first, _ := artifact.Times(raw, artifact.L1)
+	second, ok := artifact.Times(raw, artifact.L2)
+	if first != late || second >= late || !ok {
+		t.Fatalf("latest %d in L1, %d in L2, %v", first, second, ok)
+	}
+	both := artifact.L1.Bit() | artifact.L2.Bit()
+	if fits, is := artifact.Check(raw, both, late-1); fits != both || !is {
+		t.Errorf("fits %b, late %v", fits, is)
+	}
+	if fits, is := artifact.Check(raw, artifact.L2.Bit(), late-1); fits != artifact.L2.Bit() || is {
+		t.Errorf("pinned to L2: fits %b, late %v", fits, is)
 	}
 }
 
