@@ -28,6 +28,7 @@ const noWriter = ^uint32(0)
 // index is the graph of a context as of one step, without payloads.
 type index struct {
 	context ident.ContextID
+	created time.Time // tells a context from one that was deleted
 	step    uint64
 	entries []entry // in canonical order
 	writers []delta.Writer
@@ -52,7 +53,7 @@ func newIndex(ctx context.Context, view *store.View) (*index, error) {
 	rec := view.Context()
 	b := indexer{
 		index: &index{
-			context: rec.ID, step: rec.Step,
+			context: rec.ID, created: rec.Created, step: rec.Step,
 			missing: make(map[delta.ID][]delta.ID), waits: make(map[string]int),
 		},
 		places: make(map[delta.ID]uint32), writerIDs: make(map[delta.Writer]uint32),

@@ -62,7 +62,7 @@ func (i *Inspector) index(ctx context.Context, view *store.View, after *delta.ID
 		return nil, ctx.Err()
 	}
 	rec := view.Context()
-	if x := i.last; x != nil && x.context == rec.ID && (x.step == rec.Step || after != nil && x.find(*after) >= 0) {
+	if x := i.last; x != nil && x.context == rec.ID && x.created.Equal(rec.Created) && (x.step == rec.Step || after != nil && x.find(*after) >= 0) {
 		i.drop.Reset(keepIndex)
 		return x, nil
 	}
