@@ -53,6 +53,10 @@ GET    /admin-api/contexts/{context_id}/proposals/count                      con
 GET    /admin-api/contexts/{context_id}/proposals/{proposal_id}/approvals/count context:list[{context_id}]
 GET    /admin-api/contexts/{context_id}/proposals/{proposal_id}/approvals/users context:list[{context_id}]
 POST   /admin-api/contexts/{context_id}/proposals/context-storage-entries    context:list[{context_id}]
+GET    /admin-api/x/contexts/{context_id}/dag                                context:list[{context_id}]
+GET    /admin-api/x/contexts/{context_id}/dag/{delta_id}                     context:execute[{context_id}]
+POST   /admin-api/x/contexts/{context_id}/verify                             admin
+POST   /admin-api/x/contexts/{context_id}/rebuild                            admin
 POST   /admin-api/alias/create/context                                       context:alias:create:context
 POST   /admin-api/alias/lookup/context/{name}                                context:alias:lookup:context
 POST   /admin-api/alias/delete/context/{name}                                context:alias:delete:context
@@ -92,23 +96,24 @@ const someID = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi" // 32 bytes
 func example(rt server.RouteInfo) request {
 	path := rt.Pattern
 	for name, value := range map[string]string{
-		"{application_id}": someID, "{context_id}": someID, "{context}": someID, "{name}": "bob", "{proposal_id}": "p", "{key_id}": "k",
+		"{application_id}": someID, "{context_id}": someID, "{context}": someID, "{name}": "bob", "{proposal_id}": "p", "{key_id}": "k", "{delta_id}": someID,
 	} {
 		path = strings.ReplaceAll(path, name, value)
 	}
 	id, _ := ident.ParseContextID(someID)
 	created := api.CreatedContext{ContextID: id, MemberPublicKey: ident.PublicKey(id)}
 	bodies := map[string]string{
-		"/jsonrpc":                                   rpc(created, "get", "{}"),
-		"/admin-api/x/call":                          `{"contextId":"` + someID + `","method":"get","argsJson":{},"executorPublicKey":"` + someID + `","dryRun":true}`,
-		"/admin-api/install-application":             `{"url":"http://127.0.0.1:1/x.wasm","metadata":[]}`,
-		"/admin-api/install-dev-application":         `{"path":"/does/not/exist.wasm","metadata":[]}`,
-		"/admin-api/x/applications":                  "not wasm",
-		"/admin-api/contexts":                        `{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`,
-		"/admin-api/alias/create/context":            `{"alias":"bob","contextId":"` + someID + `"}`,
-		"/admin-api/alias/create/application":        `{"alias":"bob","applicationId":"` + someID + `"}`,
-		"/admin-api/alias/create/identity/" + someID: `{"alias":"bob","identity":"` + someID + `"}`,
-		"/admin-api/x/tokens":                        `{"name":"x","scopes":["keys:create"]}`,
+		"/jsonrpc":                                    rpc(created, "get", "{}"),
+		"/admin-api/x/call":                           `{"contextId":"` + someID + `","method":"get","argsJson":{},"executorPublicKey":"` + someID + `","dryRun":true}`,
+		"/admin-api/install-application":              `{"url":"http://127.0.0.1:1/x.wasm","metadata":[]}`,
+		"/admin-api/install-dev-application":          `{"path":"/does/not/exist.wasm","metadata":[]}`,
+		"/admin-api/x/applications":                   "not wasm",
+		"/admin-api/contexts":                         `{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`,
+		"/admin-api/x/contexts/" + someID + "/verify": `{"log":true,"repair":true}`,
+		"/admin-api/alias/create/context":             `{"alias":"bob","contextId":"` + someID + `"}`,
+		"/admin-api/alias/create/application":         `{"alias":"bob","applicationId":"` + someID + `"}`,
+		"/admin-api/alias/create/identity/" + someID:  `{"alias":"bob","identity":"` + someID + `"}`,
+		"/admin-api/x/tokens":                         `{"name":"x","scopes":["keys:create"]}`,
 	}
 	body := ""
 	if rt.Method == http.MethodPost || rt.Method == http.MethodPut {
@@ -212,6 +217,9 @@ func TestPathsAndMethods(t *testing.T) {
 		"a later issue":           {request{method: "GET", path: "/ws"}, 404, api.KindNotFound},
 		"a later issue, too":      {request{method: "GET", path: "/admin-api/packages"}, 404, api.KindNotFound},
 		"bad id":                  {request{method: "GET", path: "/admin-api/contexts/zzz"}, 400, api.KindInvalid},
+		"bad id, dag":             {request{method: "GET", path: "/admin-api/x/contexts/zzz/dag"}, 400, api.KindInvalid},
+		"bad delta id":            {request{method: "GET", path: "/admin-api/x/contexts/" + someID + "/dag/zzz"}, 400, api.KindInvalid},
+		"bad query":               {request{method: "GET", path: "/admin-api/x/contexts/" + someID + "/dag?limit=0"}, 400, api.KindInvalid},
 		"bad id, delete":          {request{method: "DELETE", path: "/admin-api/contexts/zzz"}, 400, api.KindInvalid},
 		"token in the query only": {request{method: "GET", path: "/admin-api/contexts?token=" + n.admin, token: "-"}, 401, api.KindUnauthenticated},
 	} {
