@@ -62,7 +62,8 @@ func BenchmarkCommit1(b *testing.B)       { benchmarkCommit(b, 1, store.DefaultC
 func BenchmarkCommit8(b *testing.B)       { benchmarkCommit(b, 8, store.DefaultConfig(), plain) }
 func BenchmarkCommit1NoSync(b *testing.B) { benchmarkCommit(b, 1, noSync(), plain) }
 
-func BenchmarkCommitUndo1(b *testing.B)       { benchmarkCommit(b, 1, store.DefaultConfig(), withUndo) }
+func BenchmarkCommitUndo1(b *testing.B) { benchmarkCommit(b, 1, store.DefaultConfig(), withUndo) }
+
 func BenchmarkCommitUndo8(b *testing.B)       { benchmarkCommit(b, 8, store.DefaultConfig(), withUndo) }
 func BenchmarkCommitUndo1NoSync(b *testing.B) { benchmarkCommit(b, 1, noSync(), withUndo) }
 

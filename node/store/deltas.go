@@ -33,7 +33,7 @@ func beginning(envelope []byte) []byte {
 	if len(envelope) < 4 || envelope[0] != arrayOf3 {
 		return nil
 	}
-	end := 0
+	var end int
 	switch b := envelope[1]; {
 	case b >= shortBytes && b < bytes8:
 		end = 2 + int(b-shortBytes)
@@ -92,6 +92,45 @@ func decodeFate(b []byte) (f Fate, begin []byte, reason string, err error) {
 	}
 	b = b[n:]
 	return f &^ fateHeaded, b[:length:length], string(b[length:]), nil
+}
+
+// drop is a stored value that goes.
+type drop struct {
+	space space
+	form  []byte
+	head  head
+}
+
+// findDrops reads what there is of the deltas that the step drops.
+func (p *plan) findDrops(r reader) error {
+	for _, place := range p.DeltaDrop {
+		for _, d := range [...]drop{
+			{space: spaceDelta, form: appendForm(nil, place.ID[:])},
+			{space: spaceFate, form: appendForm(nil, fateForm(place.Time, place.ID))},
+		} {
+			h, ok, err := r.headOf(d.space, d.form)
+			if err != nil {
+				return err
+			}
+			if ok {
+				d.head = h
+				p.drops = append(p.drops, d)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *plan) dropWrites(out []write, generation uint32, overlay bool) []write {
+	for _, d := range p.drops {
+		stem := append(generationKey(d.space, p.Context.ID, generation), d.form...)
+		if overlay {
+			out = append(out, write{key: withPage(stem, 0), value: encodeTombstone(0)})
+		} else {
+			out = removal(out, d.space, stem, d.head)
+		}
+	}
+	return out
 }
 
 // storedBeginning is what a step keeps that changes the fate of a delta only;

@@ -102,6 +102,13 @@ const (
 	TableApp      = tableApp
 )
 
+// VerifyTable reads a table.
+func VerifyTable(b []byte) error {
+	var v verifier
+	_, err := v.read("table", bytes.NewReader(b), int64(len(b)), true)
+	return err
+}
+
 // DecodeHead reads the head of a value of state.
 func DecodeHead(form, b []byte) (length int, err error) {
 	h, err := decodeHead(spaceState, form, b)
@@ -152,3 +159,12 @@ func (s *Store) WriteOldDeltas(ctx context.Context, id ident.ContextID, deltas [
 	}
 	return out.flush()
 }
+
+// The forms of undo spans and deltas.
+func UndoForm(u UndoRef) []byte                { return undoForm(u) }
+func CutUndoForm(form []byte) (UndoRef, error) { return cutUndoForm(form) }
+func Beginning(envelope []byte) []byte         { return beginning(envelope) }
+func EncodeFate(f Fate, begin []byte, reason string) []byte {
+	return encodeFate(f, begin, reason)
+}
+func DecodeFate(b []byte) (Fate, []byte, string, error) { return decodeFate(b) }

@@ -2,6 +2,9 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"mero/node/store"
@@ -29,10 +32,30 @@ func FuzzText(f *testing.F) {
 	})
 }
 
+func FuzzTable(f *testing.F) {
+	dir := filepath.Join(fastDir(f), "db")
+	s := open(f, dir, noSync())
+	r := newReplica(f, s, 1)
+	r.commit(f, s, 10, r.set("a", []byte("1")))
+	must(f, s.Close())
+	b, err := os.ReadFile(filepath.Join(dir, "000001.sst"))
+	must(f, err)
+	must(f, store.VerifyTable(b))
+	f.Add(b)
+	f.Add(make([]byte, 100))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var damaged *store.DamagedError
+		if err := store.VerifyTable(b); err != nil && !errors.As(err, &damaged) {
+			t.Errorf("not said to be damage: %v", err)
+		}
+	})
+}
+
 func FuzzHead(f *testing.F) {
 	f.Add([]byte{0}, []byte{0})
 	f.Add([]byte{0}, []byte{1, 1, 'x'})
 	f.Add([]byte{1}, []byte{1, 1, 9, 'x'})
+	f.Add([]byte{1}, []byte{0, 0x80, 0x10})
 	f.Add([]byte{1}, []byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, form, b []byte) {
 		if len(form) == 0 {
@@ -40,6 +63,42 @@ func FuzzHead(f *testing.F) {
 		}
 		if n, err := store.DecodeHead(form, b); err == nil && n < 0 {
 			t.Errorf("length %d", n)
+		}
+	})
+}
+
+func FuzzUndoForm(f *testing.F) {
+	id := contextID(1)
+	for _, u := range []store.Undo{span(id, 0, 1, 0), span(id, 1, 300, 70_000)} {
+		f.Add(store.UndoForm(u.UndoRef))
+	}
+	f.Add(append(store.UndoForm(store.UndoRef{}), 0))
+	f.Fuzz(func(t *testing.T, form []byte) {
+		ref, err := store.CutUndoForm(form)
+		if err == nil && !bytes.Equal(store.UndoForm(ref), form) {
+			t.Errorf("%+v is written otherwise", ref)
+		}
+		if ref.Bytes < 0 || ref.Bytes > store.MaxUndo {
+			t.Errorf("%d bytes", ref.Bytes)
+		}
+	})
+}
+
+func FuzzDelta(f *testing.F) {
+	for _, raw := range envelopes() {
+		f.Add(raw[:min(len(raw), 3000)], "reason")
+	}
+	f.Fuzz(func(t *testing.T, raw []byte, reason string) {
+		begin := store.Beginning(raw)
+		if !bytes.HasPrefix(raw, begin) {
+			t.Fatal("the beginning is none")
+		}
+		fate, got, why, err := store.DecodeFate(store.EncodeFate(store.FateVoid, begin, reason))
+		if err != nil || fate != store.FateVoid || !bytes.Equal(got, begin) || (got == nil) != (begin == nil) || why != reason {
+			t.Errorf("reads as %v, %d bytes, %q, %v", fate, len(got), why, err)
+		}
+		if _, got, why, err := store.DecodeFate(raw); err == nil && len(got)+len(why) >= len(raw) {
+			t.Errorf("%d bytes of %d", len(got)+len(why), len(raw))
 		}
 	})
 }

@@ -26,8 +26,10 @@ type Step struct {
 	// moved into the state before Commit returns, as a large step is; the
 	// acknowledgement does not depend on that.
 	Scratch *Scratch
-	// Deltas are added, or get another fate.
-	Deltas []DeltaRecord
+	// Deltas are added, or get another fate. DeltaDrop are places of some that go for
+	// good with their fate, if they are there.
+	Deltas    []DeltaRecord
+	DeltaDrop []delta.Place
 	// State, Local and Private are changes of the three states of the context.
 	State, Local, Private []Change
 	// Undo are undo spans that are added, and UndoDrop some that are dropped, whether
@@ -54,7 +56,7 @@ func (st *Step) Empty() bool {
 
 // ofContext reports whether there are parts that belong to one context.
 func (st *Step) ofContext() bool {
-	return st.Scratch != nil || len(st.Deltas) > 0 || len(st.State) > 0 || len(st.Local) > 0 || len(st.Private) > 0 ||
+	return st.Scratch != nil || len(st.Deltas) > 0 || len(st.DeltaDrop) > 0 || len(st.State) > 0 || len(st.Local) > 0 || len(st.Private) > 0 ||
 		len(st.Undo) > 0 || len(st.UndoDrop) > 0
 }
 
@@ -96,14 +98,8 @@ func (s *Store) Commit(ctx context.Context, st *Step) error {
 
 // check refuses what no store could take.
 func (st *Step) check() error {
-	if st.Context == nil && (st.ofContext() || st.Create) {
-		return fmt.Errorf("%w: changes without a context", ErrNotFound)
-	}
-	if st.Create && st.Scratch != nil {
-		return fmt.Errorf("%w: a scratch of a context that is not there", ErrNotFound)
-	}
-	if st.Context != nil && len(st.Context.Heads) > MaxHeads {
-		return fmt.Errorf("%w: %d heads, at most %d", ErrTooLarge, len(st.Context.Heads), MaxHeads)
+	if err := st.checkContext(); err != nil {
+		return err
 	}
 	for _, changes := range [...][]Change{st.State, st.Local, st.Private} {
 		for _, c := range changes {
@@ -131,6 +127,18 @@ func (st *Step) check() error {
 		if err := checkName("method", w.Method); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (st *Step) checkContext() error {
+	switch {
+	case st.Context == nil && (st.ofContext() || st.Create):
+		return fmt.Errorf("%w: changes without a context", ErrNotFound)
+	case st.Create && st.Scratch != nil:
+		return fmt.Errorf("%w: a scratch of a context that is not there", ErrNotFound)
+	case st.Context != nil && len(st.Context.Heads) > MaxHeads:
+		return fmt.Errorf("%w: %d heads, at most %d", ErrTooLarge, len(st.Context.Heads), MaxHeads)
 	}
 	return nil
 }
@@ -164,6 +172,8 @@ type plan struct {
 	begins map[delta.ID][]byte
 	// scratch are the records of State in a step with a scratch.
 	scratch []write
+	// drops are the values that DeltaDrop takes away.
+	drops []drop
 }
 
 // present compares a step with what is stored and finds where its values go. The
@@ -201,18 +211,22 @@ func (s *Store) present(ctx context.Context, p *plan) error {
 	if p.Scratch != nil {
 		p.overlay = p.Scratch.generation
 	}
-	return s.read(func(txn *badger.Txn) error {
-		err := p.compare(reader{txn: txn, context: id, generations: p.generations})
-		if err != nil || p.Scratch == nil {
+	return s.read(p.prepare)
+}
+
+// prepare compares the step with one snapshot and reads what its writes need.
+func (p *plan) prepare(txn *badger.Txn) error {
+	err := p.compare(reader{txn: txn, context: p.Context.ID, generations: p.generations})
+	if err != nil || p.Scratch == nil {
+		return err
+	}
+	r := p.Scratch.reader(txn)
+	for _, c := range p.State {
+		if p.scratch, err = r.replace(p.scratch, c); err != nil {
 			return err
 		}
-		for _, c := range p.State {
-			if p.scratch, err = p.Scratch.reader(txn).replace(p.scratch, c); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // contextHead reads the head of a context's record, nil when there is none; gone
@@ -260,7 +274,7 @@ func (p *plan) compare(r reader) error {
 		}
 		p.begins[d.ID] = begin
 	}
-	return nil
+	return p.findDrops(r)
 }
 
 // isOld reports whether c.Old is what is stored: whether there is a value, its
@@ -428,6 +442,7 @@ func (p *plan) valueWrites(generation uint32, overlay bool) []write {
 		d := &p.Deltas[i]
 		out = deltaWrites(out, id, generation, d, p.begins[d.ID])
 	}
+	out = p.dropWrites(out, generation, overlay)
 	return undoWrites(out, p.Step, generation, overlay)
 }
 

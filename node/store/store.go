@@ -131,7 +131,7 @@ func (s *Store) start(sch schema, verify int64) error {
 	if err != nil {
 		return err
 	}
-	in, err := files.Inspect(s.dir, anchored, verify, s.cfg.AcceptLoss)
+	in, err := files.Inspect(s.dir, anchored, verify, s.cfg.AcceptLoss, readTables)
 	if err != nil {
 		return err
 	}
@@ -323,10 +323,10 @@ func (s *Store) Run(ctx context.Context) error {
 
 // verifyRest reads the tables that were too many for Open, about 64 MiB a second.
 func (s *Store) verifyRest(ctx context.Context) {
-	var v files.Verifier
+	var v verifier
 	for _, path := range s.unread {
 		begun := time.Now()
-		_, size, err := v.Table(path, true)
+		_, size, err := v.table(path, true)
 		var damaged *DamagedError
 		switch {
 		case errors.Is(err, os.ErrNotExist):

@@ -64,21 +64,24 @@ func undoForm(u UndoRef) []byte {
 	return binary.AppendUvarint(b, uint64(u.Bytes))
 }
 
-func cutUndoForm(b []byte) (u UndoRef, err error) {
-	if len(b) < 2*placeBytes {
-		return u, broken("key", "undo span of %d bytes", len(b))
+func cutUndoForm(form []byte) (u UndoRef, err error) {
+	if len(form) < 2*placeBytes {
+		return u, broken("key", "undo span of %d bytes", len(form))
 	}
-	u.To, u.From = cutPlace(b), cutPlace(b[placeBytes:])
-	b = b[2*placeBytes:]
+	u.To, u.From = cutPlace(form), cutPlace(form[placeBytes:])
+	b := form[2*placeBytes:]
 	count, n := binary.Uvarint(b)
 	if n <= 0 {
 		return u, broken("key", "undo span without a count")
 	}
 	size, m := binary.Uvarint(b[n:])
-	if m <= 0 || n+m != len(b) || size > MaxUndo {
+	if m <= 0 || size > MaxUndo {
 		return u, broken("key", "undo span of a bad length")
 	}
 	u.Count, u.Bytes = count, int(size)
+	if !bytes.Equal(undoForm(u), form) {
+		return u, broken("key", "undo span is not named as it is written")
+	}
 	return u, nil
 }
 

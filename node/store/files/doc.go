@@ -5,8 +5,9 @@
 // badger on its own answers damage with silence: a log is cut at the first bad
 // record, a table with a bad index is left out, a block with a bad checksum reads as
 // "no such key", and some damage ends the process. So everything is looked at here
-// first: every table's checksums, every record of every log, that no transaction is
-// missing between them, and that the last one is not older than the anchor.
+// first: every record of every log, that no transaction is missing between them, and
+// that the last one is not older than the anchor; tables are read by a function of
+// the caller's, who alone imports badger.
 //
 // Nothing here starts a goroutine; the caller holds the store's lock.
 package files

@@ -2,7 +2,6 @@ package files_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,23 +63,6 @@ func FuzzLog(f *testing.F) {
 		}
 		if f2, l2, e2 := files.ParseLog(b[:end]); f2 != first || l2 != last || e2 != end {
 			t.Errorf("cut at its end it reads otherwise: %d to %d, ending at %d", f2, l2, e2)
-		}
-	})
-}
-
-func FuzzTable(f *testing.F) {
-	dir := filepath.Join(f.TempDir(), "db")
-	s := written(f, dir)
-	must(f, s.Close())
-	b, err := os.ReadFile(filepath.Join(dir, "000001.sst"))
-	must(f, err)
-	must(f, files.VerifyTable(b))
-	f.Add(b)
-	f.Add(make([]byte, 100))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var damaged *files.DamagedError
-		if err := files.VerifyTable(b); err != nil && !errors.As(err, &damaged) {
-			t.Errorf("not said to be damage: %v", err)
 		}
 	})
 }

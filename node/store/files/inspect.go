@@ -1,18 +1,16 @@
 package files
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/table"
 )
+
+// Manifest is the file that lists the tables.
+const Manifest = "MANIFEST"
 
 // Files of badger v4.9.6. The manifest lists the tables; a log holds what is not
 // in a table yet; the value log is always empty here, since every record is far
@@ -45,21 +43,26 @@ type Inspection struct {
 	beyond uint64
 }
 
+// Tables checks the manifest of a database and the tables that it names, up to a
+// number of bytes of these, newest first. It returns the newest transaction that is
+// in them, and the paths of tables that it did not read.
+type Tables func(dir string, budget int64) (newest uint64, unread []string, err error)
+
 // Inspect reads the files of a store that nobody has open, and changes nothing.
 // anchored is the newest acknowledged transaction, verify how many bytes of tables
-// to read, newest first, and accept whether acknowledged transactions may be
-// missing. Errors: *DamagedError, and those of the system.
-func Inspect(dir string, anchored uint64, verify int64, accept bool) (*Inspection, error) {
+// to read, and accept whether acknowledged transactions may be missing. Errors:
+// *DamagedError, those of tables and those of the system.
+func Inspect(dir string, anchored uint64, verify int64, accept bool, tables Tables) (*Inspection, error) {
 	in := &Inspection{cut: make(map[string]int64)}
 	names, err := list(dir)
 	if err != nil {
 		return nil, err
 	}
 	in.drop = droppable(dir, names)
-	if !slices.Contains(names, badger.ManifestFilename) {
+	if !slices.Contains(names, Manifest) {
 		return in, in.withoutManifest(dir, names, anchored, accept)
 	}
-	if err := in.readTables(dir, verify); err != nil {
+	if in.Last, in.Unread, err = tables(dir, verify); err != nil {
 		return nil, err
 	}
 	suspect, err := in.readLogs(dir, names, accept)
@@ -121,7 +124,7 @@ func goodRegistry(path string) bool {
 func (in *Inspection) withoutManifest(dir string, names []string, anchored uint64, accept bool) error {
 	for _, name := range names {
 		if strings.HasSuffix(name, logSuffix) || strings.HasSuffix(name, tableSuffix) {
-			return &DamagedError{File: filepath.Join(dir, badger.ManifestFilename), Reason: "is missing"}
+			return &DamagedError{File: filepath.Join(dir, Manifest), Reason: "is missing"}
 		}
 	}
 	if anchored > 0 && !accept {
@@ -131,51 +134,11 @@ func (in *Inspection) withoutManifest(dir string, names []string, anchored uint6
 	return nil
 }
 
-// readTables checks the manifest and every table that it names.
-func (in *Inspection) readTables(dir string, budget int64) error {
-	path := filepath.Join(dir, badger.ManifestFilename)
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("open the store's manifest: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	manifest, _, err := badger.ReplayManifestFile(f, 0, badger.Options{})
-	if err != nil {
-		return &DamagedError{File: path, Reason: "cannot be read", Err: err}
-	}
-	ids := make([]uint64, 0, len(manifest.Tables))
-	for id := range manifest.Tables {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	slices.Reverse(ids)
-	var v Verifier
-	for _, id := range ids {
-		if manifest.Tables[id].KeyID != 0 {
-			return &DamagedError{File: path, Reason: fmt.Sprintf("table %d is said to be encrypted", id)}
-		}
-		file := table.NewFilename(id, dir)
-		newest, size, err := v.Table(file, budget > 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			return &DamagedError{File: file, Reason: "is missing"}
-		}
-		if err != nil {
-			return err
-		}
-		if budget <= 0 {
-			in.Unread = append(in.Unread, file)
-		}
-		budget -= size
-		in.Last = max(in.Last, newest)
-	}
-	return nil
-}
-
 // readLogs replays the logs as badger will. Transactions are numbered without
 // gaps, and a log may begin with what is in a table already. It returns the file
 // in which a missing end most likely was.
 func (in *Inspection) readLogs(dir string, names []string, accept bool) (string, error) {
-	suspect := filepath.Join(dir, badger.ManifestFilename)
+	suspect := filepath.Join(dir, Manifest)
 	gap := false
 	for _, name := range logs(names) {
 		path := filepath.Join(dir, name)

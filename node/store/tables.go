@@ -1,130 +1,62 @@
-package files
+package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"io/fs"
 	"os"
-	"strconv"
+	"path/filepath"
+	"slices"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/fb"
 	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
 	"google.golang.org/protobuf/proto"
 )
 
-// Form of a log (badger v4.9.6, memtable.go and structs.go):
-//
-//	u64 encryption key, zero here | 12 bytes | records
-//	record = meta | user meta | uvarint key | uvarint value | uvarint expiry | key | value | u32 crc32c
-//
-// A key ends with the inverted number of its transaction. Records of a transaction
-// have bitTxn; one with bitFinTxn and the number as text ends it.
-const (
-	logHeader    = 20
-	logMaxKey    = 1 << 16
-	logBitTxn    = 1 << 6
-	logBitFinTxn = 1 << 7
-	versionBytes = 8
-)
-
-// logFile is what a log holds.
-type logFile struct {
-	first, last uint64 // complete transactions; zero when there is none
-	gap         uint64 // the first number that is left out between them, or zero
-	end         int64  // after the last complete transaction
-	dirty       bool   // something that is not zero follows
-}
-
-func readLog(path string) (logFile, error) {
-	b, err := os.ReadFile(path)
+// readTables is what node/store/files leaves to those who know badger: it checks the
+// manifest and every table that it names (files.Tables).
+func readTables(dir string, budget int64) (last uint64, unread []string, err error) {
+	path := filepath.Join(dir, badger.ManifestFilename)
+	f, err := os.Open(path)
 	if err != nil {
-		return logFile{}, fmt.Errorf("read a log of the store: %w", err)
+		return 0, nil, fmt.Errorf("open the store's manifest: %w", err)
 	}
-	if len(b) < logHeader || binary.BigEndian.Uint64(b) != 0 {
-		return logFile{}, &DamagedError{File: path, Reason: "has a bad header"}
+	defer func() { _ = f.Close() }()
+	manifest, _, err := badger.ReplayManifestFile(f, 0, badger.Options{})
+	if err != nil {
+		return 0, nil, &DamagedError{File: path, Reason: "cannot be read", Err: err}
 	}
-	return parseLog(b), nil
-}
-
-// parseLog reads what follows the header, as far as it is whole.
-func parseLog(b []byte) logFile {
-	l := logFile{end: logHeader}
-	var open uint64 // the transaction that the records belong to
-	for at := logHeader; ; {
-		r, ok := readLogRecord(b[at:])
-		if !ok {
-			break
+	ids := make([]uint64, 0, len(manifest.Tables))
+	for id := range manifest.Tables {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	var v verifier
+	for _, id := range ids {
+		if manifest.Tables[id].KeyID != 0 {
+			return 0, nil, &DamagedError{File: path, Reason: fmt.Sprintf("table %d is said to be encrypted", id)}
 		}
-		at += r.size
-		if r.meta&logBitFinTxn == 0 {
-			if open == 0 {
-				open = r.version
-			}
-			if r.meta&logBitTxn == 0 || r.version != open {
-				break
-			}
-			continue
+		file := table.NewFilename(id, dir)
+		newest, size, err := v.table(file, budget > 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, nil, &DamagedError{File: file, Reason: "is missing"}
 		}
-		n, err := strconv.ParseUint(string(r.value), 10, 64)
-		if err != nil || n != open || n == 0 {
-			break
+		if err != nil {
+			return 0, nil, err
 		}
-		l.add(n)
-		l.end, open = int64(at), 0
-	}
-	l.dirty = len(bytes.TrimLeft(b[l.end:], "\x00")) > 0
-	return l
-}
-
-func (l *logFile) add(n uint64) {
-	if l.first == 0 {
-		l.first = n
-	} else if n != l.last+1 && l.gap == 0 {
-		l.gap = l.last + 1
-	}
-	l.last = n
-}
-
-type logRecord struct {
-	meta    byte
-	version uint64
-	value   []byte
-	size    int
-}
-
-// readLogRecord reads one record; false where badger's replay stops.
-func readLogRecord(b []byte) (logRecord, bool) {
-	if len(b) < 2 {
-		return logRecord{}, false
-	}
-	at := 2
-	var lengths [3]uint64 // key, value, expiry
-	for i := range lengths {
-		n, size := binary.Uvarint(b[at:])
-		if size <= 0 {
-			return logRecord{}, false
+		if budget <= 0 {
+			unread = append(unread, file)
 		}
-		lengths[i] = n
-		at += size
+		budget -= size
+		last = max(last, newest)
 	}
-	key, value := lengths[0], lengths[1]
-	if key < versionBytes || key > logMaxKey || value > math.MaxUint32 ||
-		key+value+4 > uint64(len(b)-at) {
-		return logRecord{}, false
-	}
-	end := at + int(key+value)
-	if castagnoli(b[:end]) != binary.BigEndian.Uint32(b[end:]) {
-		return logRecord{}, false
-	}
-	inverted := binary.BigEndian.Uint64(b[at+int(key)-versionBytes:])
-	return logRecord{
-		meta: b[0], version: math.MaxUint64 - inverted,
-		value: b[at+int(key) : end], size: end + 4,
-	}, true
+	return last, unread, nil
 }
 
 // Form of a table (badger v4.9.6, table/builder.go):
@@ -132,13 +64,12 @@ func readLogRecord(b []byte) (logRecord, bool) {
 //	blocks | index | u32 length of index | checksum of index | u32 length of checksum
 //	block = entries | checksum of them | u32 length of checksum
 
-// Verifier checks tables, with one buffer for all of them. The zero value is ready;
-// it is for one goroutine.
-type Verifier struct{ buffer []byte }
+// verifier checks tables, with one buffer for all of them.
+type verifier struct{ buffer []byte }
 
-// Table checks a table's index and, if asked, its blocks. It returns the newest
+// table checks a table's index and, if asked, its blocks. It returns the newest
 // transaction in it, and its size in bytes. A damaged table is a *DamagedError.
-func (v *Verifier) Table(path string, blocks bool) (newest uint64, size int64, err error) {
+func (v *verifier) table(path string, blocks bool) (newest uint64, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, 0, fmt.Errorf("open a table of the store: %w", err)
@@ -152,7 +83,7 @@ func (v *Verifier) Table(path string, blocks bool) (newest uint64, size int64, e
 	return newest, fi.Size(), err
 }
 
-func (v *Verifier) read(path string, f io.ReaderAt, size int64, blocks bool) (newest uint64, err error) {
+func (v *verifier) read(path string, f io.ReaderAt, size int64, blocks bool) (newest uint64, err error) {
 	// flatbuffers has no bounds of its own; the checksum before it makes a panic
 	// all but impossible, and this makes it an error.
 	defer func() {
@@ -217,7 +148,7 @@ func lengthAndBytes(f io.ReaderAt, end *int64) ([]byte, error) {
 	return out, nil
 }
 
-func (v *Verifier) blocks(f io.ReaderAt, index *fb.TableIndex, end int64) error {
+func (v *verifier) blocks(f io.ReaderAt, index *fb.TableIndex, end int64) error {
 	if int64(cap(v.buffer)) < end {
 		v.buffer = make([]byte, end)
 	}
