@@ -135,7 +135,9 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 	if !in.module.Imports("commit") {
 		return b.replayed(ctx, in, now)
 	}
+	begun := time.Now()
 	out, err := in.module.Run(ctx, b.set.vmCall(in, b.sight(), now))
+	since(b.set.metrics.running, begun)
 	if err != nil {
 		return nil, err
 	}

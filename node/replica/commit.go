@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"mero/node/artifact"
 	"mero/node/delta"
@@ -19,14 +20,16 @@ func (s *Set) write(b *batch) error {
 	b.step.State = b.state.changes()
 	b.step.Local = b.local.changes()
 	b.step.Private = b.private.changes()
-	b.trail.changes(&b.step)
+	if err := b.trail.changes(&b.step); err != nil {
+		return err
+	}
 	for _, r := range b.records {
 		b.step.Deltas = append(b.step.Deltas, *r)
 	}
 	slices.SortFunc(b.step.Deltas, func(x, y store.DeltaRecord) int {
 		return delta.Place{Time: x.Time, ID: x.ID}.Compare(delta.Place{Time: y.Time, ID: y.ID})
 	})
-	if len(b.step.Deltas)+len(b.step.State)+len(b.step.Local)+len(b.step.Private)+
+	if len(b.step.Deltas)+len(b.step.DeltaDrop)+len(b.step.State)+len(b.step.Local)+len(b.step.Private)+
 		len(b.step.Undo)+len(b.step.UndoDrop) > 0 {
 		b.step.Context = &b.rec
 	}
@@ -35,7 +38,10 @@ func (s *Set) write(b *batch) error {
 	}
 	if !b.step.Empty() {
 		// The callers' deadlines do not matter any more: what runs to here is kept.
-		if err := s.deps.Store.Commit(context.Background(), &b.step); err != nil {
+		begun := time.Now()
+		err := s.deps.Store.Commit(context.Background(), &b.step)
+		since(s.metrics.storing, begun)
+		if err != nil {
 			return fmt.Errorf("write to the store: %w", err)
 		}
 	}
@@ -73,7 +79,9 @@ func (s *Set) compact(id ident.ContextID) error {
 		return err
 	}
 	step := store.Step{Context: &rec}
-	t.changes(&step)
+	if err := t.changes(&step); err != nil {
+		return err
+	}
 	if len(step.Undo)+len(step.UndoDrop) == 0 {
 		return nil
 	}

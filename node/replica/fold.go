@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mero/node/artifact"
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
@@ -58,7 +59,9 @@ func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 			return applied{}, &VoidError{Cause: err}
 		}
 	}
+	begun := time.Now()
 	out, err := module.Run(ctx, call)
+	since(b.set.metrics.applying, begun)
 	switch {
 	case err != nil && isShortage(err):
 		return applied{}, err
@@ -93,7 +96,7 @@ func pin(pinned uint16, raw []byte, t delta.Time) (uint16, error) {
 	if pinned == opaque || len(raw) == 0 {
 		return pinned, nil
 	}
-	fits, late := checkArtifact(raw, pinned, t.At(delta.Tick-1))
+	fits, late := artifact.Check(raw, pinned, t.At(delta.Tick-1))
 	switch {
 	case fits == 0 && pinned == allLayouts:
 		return opaque, nil
@@ -120,6 +123,9 @@ func (b *batch) judge(ctx context.Context, d *delta.Delta) (applied, delta.State
 		return applied{}, delta.State{}, words(err), nil
 	}
 	payload, err := delta.DecodeState(form)
+	if errors.Is(err, delta.ErrUpgrade) {
+		return applied{}, delta.State{}, "", err
+	}
 	if err != nil {
 		return applied{}, delta.State{}, words(err), nil
 	}

@@ -37,6 +37,7 @@ type home struct {
 	apps    *apps.Library
 	bus     *events.Bus
 	set     *replica.Set
+	reg     *prometheus.Registry
 	quick   bool // no fsync
 	commits []delta.ID
 	made    map[delta.ID][]byte // deltas made here
@@ -67,6 +68,7 @@ func (h *home) start() {
 func (h *home) open() {
 	h.t.Helper()
 	reg, log := prometheus.NewRegistry(), zerolog.Nop()
+	h.reg = reg
 	var err error
 	cfg := store.DefaultConfig()
 	cfg.Fsync = !h.quick

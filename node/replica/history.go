@@ -41,6 +41,11 @@ type history struct {
 	blocked map[delta.ID]struct{}
 	// dirty: blocked is to be made again.
 	dirty bool
+	// misfits are stored deltas that waited for their parents and, as is known now,
+	// break a rule: they are to be dropped.
+	misfits []delta.Place
+	// waited are the places of what waited when the graph was loaded.
+	waited map[delta.ID]delta.Place
 }
 
 // wait is what a delta waits for, since when, and when that is looked at again.
@@ -49,6 +54,7 @@ type wait struct {
 	since       time.Time
 	tries       int
 	next        time.Time
+	fresh       bool // as an earlier process of the node left it
 }
 
 // reason is the wait at rest.
@@ -58,7 +64,7 @@ func (w *wait) reason() string {
 
 // readWait is the inverse of reason, as far as it matters.
 func readWait(reason string, now time.Time) *wait {
-	w := &wait{since: now}
+	w := &wait{since: now, fresh: true}
 	w.kind, w.words, _ = strings.Cut(reason, ": ")
 	if i := strings.LastIndex(w.words, "; since "); i >= 0 {
 		if at, err := time.Parse(time.RFC3339, w.words[i+len("; since "):]); err == nil {
@@ -75,23 +81,17 @@ func (s *Set) loadHistory(view *store.View) (*history, error) {
 	h := &history{
 		graph: dag.New(rec.Genesis, dag.DefaultLimits()),
 		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]struct{}),
+		waited: make(map[delta.ID]delta.Place),
 	}
 	now := s.deps.Wall()
 	for r, err := range view.Headers(0) {
 		if err != nil {
 			return nil, err
 		}
-		header, id, err := delta.HeaderOf(r.Bytes)
-		if err == nil && id != r.ID {
-			err = errors.New("it is stored under another id")
-		}
-		if err == nil {
-			_, err = h.graph.Add(dag.NodeOf(id, header))
-		}
-		if err != nil {
+		if err := h.take(r); err != nil {
 			return nil, fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, r.ID, err)
 		}
-		if r.Fate != store.FateWaiting {
+		if r.Fate != store.FateWaiting || !h.knows(r.ID) {
 			continue
 		}
 		if w := readWait(r.Reason, now); w.kind != waitParents {
@@ -100,7 +100,33 @@ func (s *Set) loadHistory(view *store.View) (*history, error) {
 		}
 	}
 	h.settle()
+	h.waited = nil
 	return h, nil
+}
+
+// take puts a stored delta into the graph. One that waited and breaks a rule, now
+// that its ancestors are here, is a misfit and no error.
+func (h *history) take(r store.DeltaRecord) error {
+	header, id, err := delta.HeaderOf(r.Bytes)
+	if err != nil {
+		return err
+	}
+	if id != r.ID {
+		return errors.New("it is stored under another id")
+	}
+	added, err := h.graph.Add(dag.NodeOf(id, header))
+	for _, refusal := range added.Refused {
+		h.misfits = append(h.misfits, h.waited[refusal.ID])
+	}
+	place := delta.Place{Time: r.Time, ID: r.ID}
+	if err != nil && r.Fate == store.FateWaiting {
+		h.misfits = append(h.misfits, place)
+		return nil
+	}
+	if r.Fate == store.FateWaiting {
+		h.waited[id] = place
+	}
+	return err
 }
 
 // append adds a delta that was made here on the heads.

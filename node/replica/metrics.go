@@ -19,6 +19,8 @@ type metrics struct {
 	xcalls  *prometheus.CounterVec
 	ops     *prometheus.CounterVec
 
+	running, applying, storing prometheus.Observer // the phases of a write
+
 	arrived   *prometheus.CounterVec
 	waits     *prometheus.CounterVec
 	rollbacks prometheus.Histogram
@@ -53,6 +55,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Name: "mero_replica_context_operations_total",
 		Help: "Creations and deletions of contexts and changes of members that applications asked for, by outcome (done, failed).",
 	}, []string{"outcome"})
+	m.phases(reg)
 	m.fold(reg)
 	reg.MustRegister(m.calls, m.seconds, m.deltas, m.xcalls, m.ops)
 	for _, outcome := range []string{"done", "failed"} {
@@ -67,6 +70,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	return m
 }
+
+// phases makes the metric of where the time of writes goes.
+func (m *metrics) phases(reg prometheus.Registerer) {
+	phases := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "mero_replica_phase_seconds",
+		Help:    "Where the time of writes goes: run (the method, by its author), apply (folding one delta), store (one durable step).",
+		Buckets: prometheus.ExponentialBuckets(0.00005, 4, 10),
+	}, []string{"phase"})
+	m.running, m.applying, m.storing = phases.WithLabelValues("run"), phases.WithLabelValues("apply"), phases.WithLabelValues("store")
+	reg.MustRegister(phases)
+}
+
+// since observes a phase that began at a time.
+func since(phase prometheus.Observer, begun time.Time) { phase.Observe(time.Since(begun).Seconds()) }
 
 // fold makes the metrics of what arrives and of how the state follows.
 func (m *metrics) fold(reg prometheus.Registerer) {
@@ -110,7 +127,7 @@ func (m *metrics) fold(reg prometheus.Registerer) {
 
 // received counts what arrived.
 func (m *metrics) received(got *Received) {
-	m.arrived.WithLabelValues("taken").Add(float64(got.New - got.Waiting))
+	m.arrived.WithLabelValues("taken").Add(float64(max(got.New-got.Waiting, 0)))
 	m.arrived.WithLabelValues("waiting").Add(float64(got.Waiting))
 	m.arrived.WithLabelValues("duplicate").Add(float64(got.Duplicate))
 	m.arrived.WithLabelValues("refused").Add(float64(len(got.Refused)))

@@ -43,6 +43,7 @@ type parcel struct {
 // arrival is what one caller of Receive handed in.
 type arrival struct {
 	parcels []parcel
+	refused []Refusal // what was no delta at all
 	got     Received
 	err     error
 	lead    chan struct{} // closed when this caller is to take in what lies in the inbox
@@ -87,7 +88,8 @@ func (r *Received) add(o *Received) {
 
 func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
 	a := &arrival{lead: make(chan struct{}), done: make(chan struct{})}
-	a.parcels, a.got.Refused = s.unpack(id, envelopes)
+	a.parcels, a.refused = s.unpack(id, envelopes)
+	a.got.Refused = a.refused
 	if len(a.parcels) > 0 {
 		s.replica(id).deliver(ctx, a)
 	}
@@ -248,6 +250,7 @@ func (b *batch) receive(ctx context.Context, list []*arrival) error {
 	var free []delta.Place
 	room := b.history.room()
 	for _, a := range list {
+		a.got = Received{Refused: a.refused} // it may be the second try
 		for _, p := range a.parcels {
 			places, err := b.admit(p, &a.got, room)
 			if err != nil {
@@ -256,14 +259,35 @@ func (b *batch) receive(ctx context.Context, list []*arrival) error {
 			free = append(free, places...)
 		}
 	}
-	return b.advance(ctx, free)
+	if err := b.advance(ctx, free); err != nil {
+		return err
+	}
+	counted := make(map[delta.ID]bool)
+	for _, a := range list {
+		for _, p := range a.parcels {
+			if r := b.records[p.id]; r != nil && r.Fate == store.FateWaiting && b.arrived[p.id] != nil && !counted[p.id] {
+				counted[p.id] = true
+				a.got.Waiting++
+			}
+		}
+	}
+	return nil
 }
 
-func (b *batch) loadHistory() (err error) {
-	if b.history == nil {
-		b.history, err = b.set.loadHistory(b.view)
+func (b *batch) loadHistory() error {
+	if b.history != nil {
+		return nil
 	}
-	return err
+	h, err := b.set.loadHistory(b.view)
+	if err != nil {
+		return err
+	}
+	b.history = h
+	if len(h.misfits) > 0 {
+		b.step.DeltaDrop = append(b.step.DeltaDrop, h.misfits...)
+		b.rec.Waiting = h.waiting()
+	}
+	return nil
 }
 
 // errFull refuses a delta that would have to wait: it comes again by its vector.
@@ -298,18 +322,17 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	}
 	if err != nil {
 		refuse(p.id, p.header.Author, err)
-		return b.connect(added.Connected, got)
+		return b.connect(added.Connected)
 	}
 	got.New++
 	b.arrived[p.id] = p.raw
 	b.tellForks(&p.header, added.Connected)
 	if len(added.Connected) == 0 {
-		got.Waiting++
 		got.Missing = append(got.Missing, added.Missing...)
 		b.waits(p.id, p.header.Time, &wait{kind: waitParents, words: missing(added.Missing), since: b.set.deps.Wall()})
 		return nil, nil
 	}
-	return b.connect(added.Connected, got)
+	return b.connect(added.Connected)
 }
 
 // tellForks reports a writer that gave one number to two deltas (R3). Both count.
@@ -334,12 +357,11 @@ func missing(ids []delta.ID) string {
 
 // connect looks at deltas that have all their ancestors now, parents first, and
 // gives the places of those that need not wait.
-func (b *batch) connect(ids []delta.ID, got *Received) ([]delta.Place, error) {
+func (b *batch) connect(ids []delta.ID) ([]delta.Place, error) {
 	var free []delta.Place
 	for _, id := range ids {
 		place := b.history.place(id)
 		if b.history.rests(id) {
-			got.Waiting++
 			b.rests(id, place.Time)
 			continue
 		}
@@ -352,7 +374,6 @@ func (b *batch) connect(ids []delta.ID, got *Received) ([]delta.Place, error) {
 			return nil, err
 		}
 		if w != nil {
-			got.Waiting++
 			b.hold(id, place.Time, w.kind, w.words)
 			continue
 		}
@@ -431,7 +452,7 @@ func (b *batch) discard(r dag.Refusal) {
 	delete(b.arrived, r.ID)
 	delete(b.records, r.ID)
 	if rec, err := b.view.Delta(r.ID); err == nil {
-		_ = rec
+		b.step.DeltaDrop = append(b.step.DeltaDrop, delta.Place{Time: rec.Time, ID: rec.ID})
 	}
 }
 

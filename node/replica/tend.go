@@ -234,6 +234,8 @@ func (b *batch) due(w *wait, now time.Time) bool {
 	case waitCode:
 		_, err := b.set.deps.Apps.App(b.rec.App)
 		return err == nil
+	case waitUpgrade:
+		return w.fresh // only another release, in another process, can know more
 	case waitWatchdog:
 		if now.Before(w.next) {
 			return false

@@ -36,6 +36,7 @@ type trail struct {
 	read  bool        // links begins with those of the store
 	links []link
 	drop  []store.UndoRef // of the store
+	ended bool            // all that the store has is to be dropped
 }
 
 // link is one span; span and its form are nil while it is only in the store.
@@ -50,8 +51,16 @@ func newLink(s *undo.Span) link {
 	return link{ref: undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: len(form)}, span: s, form: form}
 }
 
-// push adds the span of the delta that was folded last.
-func (t *trail) push(s *undo.Span) { t.links = append(t.links, newLink(s)) }
+// push adds the span of the delta that was folded last. One that is too large to
+// be kept (it replaced that much) ends the trail: behind it lies genesis.
+func (t *trail) push(s *undo.Span) {
+	l := newLink(s)
+	if len(l.form) > undo.MaxBytes {
+		t.links, t.read, t.ended = nil, true, true
+		return
+	}
+	t.links = append(t.links, l)
+}
 
 // load finds out which spans the store has.
 func (t *trail) load() error {
@@ -67,18 +76,6 @@ func (t *trail) load() error {
 		links = append(links, link{ref: undo.Ref(r)})
 	}
 	t.links, t.read = append(links, t.links...), true
-	return nil
-}
-
-// cut forgets all spans: they lead to another state.
-func (t *trail) cut() error {
-	if err := t.load(); err != nil {
-		return err
-	}
-	for _, l := range t.links {
-		t.forget(l)
-	}
-	t.links = nil
 	return nil
 }
 
@@ -193,7 +190,14 @@ func (t *trail) join(i int) (link, error) {
 }
 
 // changes adds what became of the spans to a step.
-func (t *trail) changes(step *store.Step) {
+func (t *trail) changes(step *store.Step) error {
+	if t.ended && t.view != nil {
+		refs, err := t.view.UndoRefs()
+		if err != nil {
+			return err
+		}
+		t.drop = refs
+	}
 	step.UndoDrop = append(step.UndoDrop, t.drop...)
 	for _, l := range t.links {
 		if l.span == nil {
@@ -201,4 +205,5 @@ func (t *trail) changes(step *store.Step) {
 		}
 		step.Undo = append(step.Undo, store.Undo{UndoRef: store.UndoRef(l.ref), Data: l.form})
 	}
+	return nil
 }

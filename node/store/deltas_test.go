@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"iter"
 	"path/filepath"
 	"testing"
@@ -130,10 +131,38 @@ func TestDeltaForms(t *testing.T) {
 			}
 			must(t, s.Commit(t.Context(), st))
 			checkDeltas(t, s, r.id, want)
+			r.rec = *st.Context
+			want = dropDeltas(t, s, r, want)
+			checkDeltas(t, s, r.id, want)
 			must(t, s.Close())
 			checkDeltas(t, open(t, dir, noSync()), r.id, want)
 		})
 	}
+}
+
+// dropDeltas drops every third delta and one that is not there. Where steps are
+// large, this one is made large by a value beside.
+func dropDeltas(t *testing.T, s *store.Store, r *replica, all []store.DeltaRecord) (left []store.DeltaRecord) {
+	t.Helper()
+	st := r.step(0, r.set("beside", pattern(200_000, 1)))
+	st.Deltas = nil
+	st.DeltaDrop = []delta.Place{{Time: 3, ID: deltaID(r.id, 9999)}}
+	for i, d := range all {
+		if i%3 == 0 {
+			st.DeltaDrop = append(st.DeltaDrop, delta.Place{Time: d.Time, ID: d.ID})
+			continue
+		}
+		left = append(left, d)
+	}
+	must(t, s.Commit(t.Context(), st))
+	r.rec = *st.Context
+	v, err := s.View(r.id)
+	must(t, err)
+	defer v.Close()
+	if _, err := v.Delta(all[0].ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a dropped delta: %v", err)
+	}
+	return left
 }
 
 // TestHeadersOfRealDeltas: what Headers yields of a delta ends with its header.

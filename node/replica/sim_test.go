@@ -1,0 +1,310 @@
+package replica_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"mero/node/delta"
+	"mero/node/replica"
+	"mero/node/store"
+	"mero/node/vm"
+)
+
+// choices is where a sim takes its decisions from: random numbers, or the input of a
+// fuzzer.
+type choices interface{ below(n int) int }
+
+type fromSeed struct{ rng *rand.Rand }
+
+func (c fromSeed) below(n int) int { return c.rng.IntN(n) }
+
+// fromBytes takes a byte for a choice; after the last it always chooses the first.
+type fromBytes struct{ data []byte }
+
+func (c *fromBytes) below(n int) int {
+	if len(c.data) == 0 {
+		return 0
+	}
+	b := c.data[0]
+	c.data = c.data[1:]
+	return int(b) % n
+}
+
+// sim is one replica that authors elsewhere send deltas to, in any order, while it
+// is called itself. After each event it must be what the model says.
+type sim struct {
+	t       testing.TB
+	choices choices
+	h       *home
+	w       *world
+	c       replica.Created
+	naive   *naive
+	authors []*author
+	all     []*delta.Delta // that can be rested on
+	pool    [][]byte       // not delivered yet
+	sent    [][]byte
+	trouble bool // deltas that break rules too
+	log     []string
+	events  int
+}
+
+func newSim(t testing.TB, h *home, c choices, module *vm.Module, app [32]byte) *sim {
+	t.Helper()
+	h.t = t
+	w := newWorld(t, app, 1<<20)
+	s := &sim{t: t, choices: c, h: h, w: w, naive: newNaive(t, w, module), trouble: c.below(3) == 0 && os.Getenv("NOTROUBLE") == ""}
+	h.wall = func() time.Time { return s.naive.now }
+	s.c = w.join(h)
+	rng := rand.New(rand.NewPCG(uint64(c.below(256)), 0))
+	for range 1 + c.below(3) {
+		s.authors = append(s.authors, newAuthor(rng))
+	}
+	s.authors = append(s.authors, w.creator)
+	s.all = append(s.all, w.genesis)
+	s.make(w.creator, tape()) // what an init is
+	return s
+}
+
+func (s *sim) say(format string, args ...any) { s.log = append(s.log, fmt.Sprintf(format, args...)) }
+
+func (s *sim) make(a *author, artifact []byte, parents ...*delta.Delta) {
+	d := s.w.write(a, uint64(1+s.choices.below(3)), artifact, parents...)
+	s.all = append(s.all, d)
+	s.pool = append(s.pool, d.Bytes())
+	s.say("author %x makes %s: seq %d, time %d, %q on %v", a.key.Public().String()[:4], d.ID(), a.seq, d.Header().Time/delta.Tick, artifact, d.Header().Parents)
+}
+
+// ops are operations over few keys, so that they meet.
+func (s *sim) ops() []byte {
+	list := make([]string, 0, 3)
+	for range 1 + s.choices.below(3) {
+		op := "aaasdmmiiffppcxnrtuev"[s.choices.below(21)]
+		arg := byte("abcd"[s.choices.below(4)])
+		if op == 'f' {
+			arg = byte(s.choices.below(40))
+		}
+		list = append(list, string([]byte{op, "abcd"[s.choices.below(4)], arg}))
+	}
+	return tape(list...)
+}
+
+// parents are some that an author may know.
+func (s *sim) parents() (out []*delta.Delta) {
+	for range s.choices.below(3) {
+		recent := s.all[max(0, len(s.all)-6):]
+		out = append(out, recent[s.choices.below(len(recent))])
+	}
+	return out
+}
+
+// step lets one thing happen.
+func (s *sim) step() {
+	s.events++
+	switch s.choices.below(8) {
+	case 0, 1, 2:
+		a := s.authors[s.choices.below(len(s.authors))]
+		if s.trouble && s.choices.below(4) == 0 {
+			s.spoil(a)
+			return
+		}
+		s.make(a, s.ops(), s.parents()...)
+		return
+	case 3, 4, 5:
+		s.deliver(1 + s.choices.below(3))
+	case 6:
+		s.call()
+	case 7:
+		if s.trouble && s.choices.below(3) == 0 {
+			s.naive.now = s.naive.now.Add(time.Duration(1+s.choices.below(4)) * time.Minute)
+			s.say("the clock is %s", s.naive.now)
+			must(s.t, s.h.set.Reconsider(s.t.Context(), s.w.context))
+		} else {
+			s.deliver(1 + s.choices.below(8))
+		}
+	}
+	s.check()
+}
+
+// deliver hands some deltas over as one, in any order, now and then some again.
+func (s *sim) deliver(n int) {
+	var batch [][]byte
+	for range min(n, len(s.pool)) {
+		i := s.choices.below(len(s.pool))
+		batch = append(batch, s.pool[i])
+		s.pool = slices.Delete(s.pool, i, i+1)
+	}
+	s.sent = append(s.sent, batch...)
+	for range s.choices.below(3) {
+		if len(s.sent) > 0 {
+			batch = append(batch, s.sent[s.choices.below(len(s.sent))])
+		}
+	}
+	for _, raw := range batch {
+		_, id, _ := delta.Inspect(raw)
+		s.say("arrives %s", id)
+	}
+	s.h.receive(s.c, batch...)
+	s.naive.receive(batch...)
+}
+
+// call writes on the replica itself; others may rest on what it makes.
+func (s *sim) call() {
+	artifact := s.ops()
+	res, err := s.h.set.Execute(s.t.Context(), replica.Request{
+		Context: s.w.context, Method: "do", Input: artifact, Executor: s.c.Member,
+	})
+	s.say("call %q: %v", artifact, err)
+	if err != nil || !res.Changed {
+		return
+	}
+	raw := s.h.made[res.Delta]
+	s.naive.receive(raw)
+	s.sent = append(s.sent, raw)
+	s.all = append(s.all, opened(s.t, raw))
+	s.say("made %s", res.Delta)
+}
+
+// spoil makes a delta that breaks a rule or has to wait. Nobody honest rests on it,
+// but for forks.
+func (s *sim) spoil(a *author) {
+	form, err := delta.EncodeState(delta.State{Artifact: s.ops()})
+	must(s.t, err)
+	seq, ticks, key, parents := a.seq+1, uint64(1), s.w.key, append(s.parents(), a.last)
+	kind := s.choices.below(7)
+	switch kind {
+	case 0: // a gap
+		seq++
+	case 1: // a number that is in its past, or will be a fork
+		seq = max(a.seq, 1)
+	case 2: // a fork: beside its last one
+		seq, parents = max(a.seq, 1), s.parents()
+	case 3: // the clock
+		ticks = uint64(6*time.Minute) / delta.Tick
+	case 4: // an unknown key
+		key = delta.NewEpochKey()
+	case 5: // what a newer release makes of a payload
+		form = append([]byte{form[0] + 1}, append(form[1:], 0x18, 99, 1)...)
+	case 6: // no payload at all
+		form = []byte("garbage")
+	}
+	d, err := s.w.sealAs(a, seq, ticks, form, key, parents...)
+	must(s.t, err)
+	s.pool = append(s.pool, d.Bytes())
+	if s.choices.below(2) == 0 {
+		s.all = append(s.all, d) // others rest on it
+	}
+	s.say("trouble %d: %s, seq %d, time %d, on %v", kind, d.ID(), seq, d.Header().Time/delta.Tick, d.Header().Parents)
+}
+
+func (s *sim) check() {
+	s.t.Helper()
+	if diff := s.naive.diff(s.h, s.c); diff != "" {
+		for _, line := range s.log {
+			s.t.Log(line)
+		}
+		s.t.Fatalf("after event %d: %s", s.events, diff)
+	}
+}
+
+// finish delivers the rest, and leaves.
+func (s *sim) finish() {
+	for len(s.pool) > 0 {
+		s.deliver(1 + s.choices.below(5))
+		s.check()
+	}
+	s.h.verify(s.w.context)
+	if s.t.Failed() {
+		for _, line := range s.log {
+			s.t.Log(line)
+		}
+	}
+	s.w.leave(s.h)
+}
+
+// simulate runs one sim.
+func simulate(t testing.TB, h *home, c choices, module *vm.Module, app [32]byte, events int) *sim {
+	t.Helper()
+	s := newSim(t, h, c, module, app)
+	for range events {
+		s.step()
+	}
+	s.finish()
+	return s
+}
+
+// tapeModule lends the guest of a home until the test ends.
+func tapeModule(t testing.TB, h *home) (*vm.Module, [32]byte) {
+	t.Helper()
+	app := h.installTape()
+	module, release, err := h.apps.Module(t.Context(), app)
+	must(t, err)
+	t.Cleanup(release)
+	return module, app
+}
+
+// times is how often to do something: so often on each change, or what a variable of
+// the environment says.
+func times(t testing.TB, variable string, usual int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	must(t, err)
+	return n
+}
+
+// TestAgainstModel compares a replica with the model after each event of random
+// histories: authors that write at the same time and rest on each other, arrivals in
+// any order, doubly and in batches, calls in between, and in some of them every kind
+// of trouble (F7, F16). MERO_HISTORIES sets how many, MERO_SEED which is the first.
+func TestAgainstModel(t *testing.T) {
+	first := times(t, "MERO_SEED", 1)
+	n := times(t, "MERO_HISTORIES", 60)
+	h := newQuickHome(t)
+	module, app := tapeModule(t, h)
+	events, deltas := 0, 0
+	for seed := first; seed < first+n; seed++ {
+		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, uint64(seed))
+			s := simulate(t, h, fromSeed{rand.New(rand.NewPCG(uint64(seed), 0))}, module, app, 40)
+			events, deltas = events+s.events, deltas+len(s.sent)
+		})
+	}
+	h.t = t
+	t.Logf("%d histories with %d events and %d deltas", n, events, deltas)
+}
+
+// FuzzAgainstModel is TestAgainstModel with the fuzzer in charge.
+func FuzzAgainstModel(f *testing.F) {
+	h := newQuickHome(f)
+	module, app := tapeModule(f, h)
+	for seed := range uint64(8) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		data := make([]byte, 200)
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		defer func() { h.t = f }()
+		if len(data) > 300 {
+			return
+		}
+		simulate(t, h, &fromBytes{data}, module, app, min(len(data)/6, 40))
+	})
+}
+
+var _ = sync.Mutex{}
+var _ = atomic.Int64{}
+var _ = store.FateFolded
