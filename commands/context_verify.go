@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -29,6 +30,10 @@ func contextVerify() *verb {
 				return e.graphs(ctx, verify)
 			}
 			client, err := e.client()
+			var stopped *failure
+			if errors.As(err, &stopped) && stopped.code == exitNoNode {
+				stopped.hint += "; or only look at its home: mero context verify --dry-run"
+			}
 			if err != nil {
 				return err
 			}

@@ -115,6 +115,9 @@ func runDagInspect(ctx context.Context, e *env) error {
 			}
 			a.query.Author = (*ident.PublicKey)(&key)
 		}
+		if _, stopped := g.(stoppedGraphs); stopped && a.query.Pending {
+			e.note("what was refused is known to a running node only")
+		}
 		return e.asJSON(a.json).listDag(ctx, g, id, a)
 	})
 }

@@ -62,9 +62,7 @@ func (e *env) payload(w io.Writer, d *api.DeltaDetail) {
 		return
 	}
 	line(w, "")
-	switch {
-	case p.Genesis != nil:
-		g := p.Genesis
+	if g := p.Genesis; g != nil {
 		rate := "no limit"
 		if g.Rate > 0 {
 			rate = fmt.Sprintf("%d deltas a minute", g.Rate)
@@ -74,21 +72,21 @@ func (e *env) payload(w io.Writer, d *api.DeltaDetail) {
 			"quota", bytesText(g.StateQuota), "rate", rate, "semantics", strconv.FormatUint(g.Semantics, 10),
 		)
 		return
-	case p.Call != nil:
-		pairs(w, "call", printable(p.Call.Method), "input", contentText(&p.Call.Input))
-	case p.Artifact != nil:
-		layouts := strings.Join(p.Artifact.Layouts, ", ")
-		if layouts == "" {
-			layouts = "none that is known"
-		}
-		pairs(w, "artifact", bytesText(uint64(p.Artifact.Size)), "layout", layouts)
+	}
+	var cells []string
+	if c := p.Call; c != nil {
+		cells = append(cells, "call", printable(c.Method), "input", contentText(&c.Input))
+	}
+	if a := p.Artifact; a != nil {
+		cells = append(cells, "artifact", bytesText(uint64(a.Size)), "layout", strings.Join(a.Layouts, ", "))
 	}
 	if p.GuestRoot != nil {
-		pairs(w, "guest root", e.id(*p.GuestRoot))
+		cells = append(cells, "guest root", e.id(*p.GuestRoot))
 	}
 	if d.Depth != nil && *d.Depth > 0 {
-		pairs(w, "depth", fmt.Sprintf("%d, in a chain of handlers", *d.Depth))
+		cells = append(cells, "depth", fmt.Sprintf("%d, in a chain of handlers", *d.Depth))
 	}
+	pairs(w, cells...)
 	for _, event := range p.Events {
 		handler := ""
 		if event.Handler != "" {

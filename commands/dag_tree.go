@@ -90,7 +90,7 @@ func (d *drawing) row(w io.Writer, r *api.DeltaRow) {
 	}
 	col, joining := d.take(r.ID)
 	if len(joining) > 0 {
-		line(w, "%s", d.links(col, joining, true))
+		line(w, "%s", d.links(col, joining, func(int) string { return "╰┴╯" }))
 		for _, at := range joining {
 			d.lanes[at] = nil
 		}
@@ -105,9 +105,13 @@ func (d *drawing) row(w io.Writer, r *api.DeltaRow) {
 		return " "
 	}), d.words(r))
 	d.lanes[col] = nil
-	leading := d.lead(col, r)
-	if len(leading) > 0 {
-		line(w, "%s", d.links(col, leading, false))
+	if leading, fresh := d.lead(col, r); len(leading) > 0 {
+		line(w, "%s", d.links(col, leading, func(at int) string {
+			if slices.Contains(fresh, at) {
+				return "╭┬╮"
+			}
+			return "├┼┤"
+		}))
 	}
 	d.trim()
 	d.remarks(w, d.draw(func(at int) string {
@@ -150,8 +154,8 @@ func (d *drawing) free() int {
 
 // lead gives the parents of a delta their lanes: the first one that of the delta,
 // the others that which leads there, or one of their own. It tells which the others
-// have. What is missing is led to by nothing.
-func (d *drawing) lead(col int, r *api.DeltaRow) (others []int) {
+// have, and which of these are new. What is missing is led to by nothing.
+func (d *drawing) lead(col int, r *api.DeltaRow) (others, fresh []int) {
 	first := true
 	for _, parent := range r.Parents {
 		if slices.Contains(r.Missing, parent) {
@@ -165,10 +169,11 @@ func (d *drawing) lead(col int, r *api.DeltaRow) (others []int) {
 		if at < 0 {
 			at = d.free()
 			d.lanes[at] = &parent
+			fresh = append(fresh, at)
 		}
 		others = append(others, at)
 	}
-	return others
+	return others, fresh
 }
 
 func (d *drawing) trim() {
@@ -192,16 +197,23 @@ func (d *drawing) draw(sign func(at int) string) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// links draws the line between a delta's lane and others: they end there when
-// ending, else they begin there, or go on if they were there before.
-func (d *drawing) links(col int, others []int, ending bool) string {
+// links draws the line between a delta's lane and others. ends are the three signs
+// of another lane: at the left end of the line, within it, at its right end.
+func (d *drawing) links(col int, others []int, ends func(at int) string) string {
 	left, right := min(col, slices.Min(others)), max(col, slices.Max(others))
 	var b strings.Builder
 	for at := range d.lanes[:min(len(d.lanes), maxLanes)] {
 		if at > 0 {
 			b.WriteString(map[bool]string{true: "─", false: " "}[left < at && at <= right])
 		}
-		b.WriteString(d.link(at, left, right, at == col || slices.Contains(others, at), ending && at != col))
+		switch {
+		case at == col:
+			b.WriteString(cross(at, left, right, "├┼┤"))
+		case slices.Contains(others, at):
+			b.WriteString(cross(at, left, right, ends(at)))
+		default:
+			b.WriteString(passed(left < at && at < right, d.lanes[at] != nil))
+		}
 	}
 	if len(d.lanes) > maxLanes {
 		b.WriteString(" …")
@@ -209,32 +221,29 @@ func (d *drawing) links(col int, others []int, ending bool) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// link is the sign of one lane in the line from left to right: joined to it or
-// crossed by it.
-func (d *drawing) link(at, left, right int, joined, ends bool) string {
-	active := d.lanes[at] != nil
-	switch {
-	case at < left || at > right:
-		if active {
-			return "│"
-		}
-		return " "
-	case !joined && active:
-		return "┼"
-	case !joined:
-		return "─"
-	case ends && at == right:
-		return "╯"
-	case ends && at == left:
-		return "╰"
-	case ends:
-		return "┴"
-	case at == left:
-		return "├"
-	case at == right:
-		return "┤"
+// cross chooses among the signs for the left end, the middle and the right end.
+func cross(at, left, right int, signs string) string {
+	three := []rune(signs)
+	switch at {
+	case left:
+		return string(three[0])
+	case right:
+		return string(three[2])
 	}
-	return "┼"
+	return string(three[1])
+}
+
+// passed is the sign of a lane that has nothing to do with the line.
+func passed(within, active bool) string {
+	switch {
+	case within && active:
+		return "┼"
+	case within:
+		return "─"
+	case active:
+		return "│"
+	}
+	return " "
 }
 
 func mark(r *api.DeltaRow) string {

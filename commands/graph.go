@@ -3,7 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -91,7 +91,7 @@ func printable(text string) string {
 			b.WriteRune(r)
 			continue
 		}
-		quoted := fmt.Sprintf("%q", r)
+		quoted := strconv.QuoteRuneToASCII(r)
 		b.WriteString(quoted[1 : len(quoted)-1])
 	}
 	return b.String()

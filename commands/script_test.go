@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"edit":     edit,
 			"twice":    twice,
 			"readme":   readme,
+			"damage":   damage(t),
 		},
 		RequireExplicitExec: true,
 	})
