@@ -361,20 +361,22 @@ func (b *batch) connect(ids []delta.ID) ([]delta.Place, error) {
 	var free []delta.Place
 	for _, id := range ids {
 		place := b.history.place(id)
-		if b.history.rests(id) {
-			b.rests(id, place.Time)
-			continue
-		}
 		header, newer, err := b.header(id)
 		if err != nil {
 			return nil, err
 		}
+		// What it waits for itself comes first: that is still so when what it rests
+		// on need not wait any more.
 		w, err := b.mustWait(header, newer)
 		if err != nil {
 			return nil, err
 		}
 		if w != nil {
 			b.hold(id, place.Time, w.kind, w.words)
+			continue
+		}
+		if b.history.rests(id) {
+			b.rests(id, place.Time)
 			continue
 		}
 		free = append(free, place)

@@ -219,10 +219,12 @@ func (b *batch) retry() ([]delta.Place, error) {
 		if err != nil {
 			return nil, err
 		}
-		if still != nil || !b.due(w, now) {
-			continue
+		switch {
+		case still != nil && still.kind != w.kind:
+			b.hold(id, header.Time, still.kind, still.words)
+		case still == nil && b.due(w, now):
+			h.release(id)
 		}
-		h.release(id)
 	}
 	return h.settle(), nil
 }
