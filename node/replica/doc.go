@@ -16,12 +16,32 @@
 // and that the fold did not produce (private data of old applications,
 // wasm-abi 5.6).
 //
+// # Deltas from elsewhere
+//
+// Receive takes deltas of any authors in any order. The state is always the fold,
+// in canonical order, of those that are there with all their ancestors and do not
+// wait (R8): a late one takes the state back over undo spans to its place, and what
+// follows is folded again, in one step. Each delta has one of three fates, durable
+// and with its reason (R4): folded; void, which every replica says; or waiting,
+// which this node says, and which holds back what rests on it.
+//
+// What a replica folds depends on the set of deltas alone. So no state travels, none
+// is taken from a peer, and a replica that is not sure folds again (Verify, Rebuild).
+//
+// # Work beside the live state
+//
+// Deep roll-backs, rebuilds and checks are jobs: they fold on a snapshot and an
+// overlay that spills to a store.Scratch, and take the live state's place in one
+// step, with what came meanwhile. Run does those that wait, a quarter of a core at
+// most, and the scrub.
+//
 // # What happens at a crash
 //
 // A step is there as a whole or not at all. Nothing that was acknowledged is
 // lost; a call that was not answered may or may not have happened. Calls to
 // other contexts are queued in the step that made them and leave the queue in
-// the step that carries them out, so they happen once.
+// the step that carries them out, so they happen once. A job that was interrupted
+// begins again when deltas next are looked at.
 //
 // # Order
 //
