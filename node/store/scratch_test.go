@@ -85,7 +85,8 @@ func fillScratch(tb testing.TB, sc *store.Scratch) scratchModel {
 		put("goes", pattern(50<<10, 33)), put(long, pattern(20<<10, 34)), put(gone, pattern(9000, 35)), put("empty", []byte{}))
 	m.put(tb, sc, put("shrinks", pattern(5000, 36)), put("grows", pattern(50<<10, 37)), put("goes", nil), put(long, nil),
 		put(gone, nil), put(back, nil), put("never", nil))
-	m.put(tb, sc, put(back, pattern(9000, 38)), put("big", pattern(700<<10, 39)), put("one page", pattern(60<<10, 5)))
+	m.put(tb, sc, put(back, pattern(9000, 38)), put("big", pattern(700<<10, 39)), put("one page", pattern(60<<10, 5)),
+		put("twice", pattern(30<<10, 60)), put("twice", pattern(9000, 61)))
 	return m
 }
 
@@ -295,6 +296,57 @@ func TestScratchAfterFailure(t *testing.T) {
 	}
 	must(t, s.Tidy(t.Context())) // what Discard could not do
 	r.n--
+	r.check(t, s)
+	noLeftovers(t, s, r)
+}
+
+// TestScratchAfterHalfStep: what a large step wrote ahead into a scratch is its own,
+// so when it fails, no other step may have the scratch.
+func TestScratchAfterHalfStep(t *testing.T) {
+	s := newStore(t)
+	r := newReplica(t, s, 1)
+	seedState(t, s, r)
+	sc := newScratch(t, s, r)
+	m := fillScratch(t, sc)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.SetFault(func() error { cancel(); return nil }) // after the first transaction
+	if err := s.Commit(ctx, scratchStep(r, sc, m, 3<<20)); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.SetFault(nil)
+	merged := clone(r)
+	merged.state = m.onto(r.state)
+	st := merged.step(10)
+	st.Scratch = sc
+	if err := s.Commit(t.Context(), st); !errors.Is(err, store.ErrSpent) {
+		t.Errorf("another step took it: %v", err)
+	}
+	spent(t, sc)
+	must(t, sc.Discard(t.Context()))
+	r.check(t, s)
+	noLeftovers(t, s, r)
+}
+
+// TestScratchOfSameValues: a rebuild that finds what was there rewrites nothing when
+// it is moved.
+func TestScratchOfSameValues(t *testing.T) {
+	s := newStore(t)
+	r := newReplica(t, s, 1)
+	seedState(t, s, r)
+	sc := newScratch(t, s, r)
+	for key, value := range r.state {
+		must(t, sc.Put(t.Context(), []store.Change{put(key, value)}))
+	}
+	st := r.step(10)
+	st.Scratch = sc
+	before := s.Transaction()
+	must(t, s.Commit(t.Context(), st))
+	r.done(st)
+	_, written, err := s.WrittenSince(before)
+	must(t, err)
+	if written > 50<<10 {
+		t.Errorf("%d bytes were written for a state that stays", written)
+	}
 	r.check(t, s)
 	noLeftovers(t, s, r)
 }
