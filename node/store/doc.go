@@ -43,6 +43,14 @@
 // garbage that Run sweeps, a crash after it leaves an overlay that Run or the
 // next Commit moves. Readers look into the overlay first and see no difference.
 //
+// A Scratch is such a generation that its user fills as long as he likes, for deep
+// roll-backs and rebuilds (R8): the step that names it switches to it. A process that
+// ends before leaves garbage that is swept.
+//
+// # What is a cache
+//
+// Undo spans are: a step may drop any of them, and whoever misses one folds again.
+//
 // # Damage
 //
 // badger on its own answers damage with silence. So Open reads its files first, with

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"mero/node/store"
@@ -323,6 +325,57 @@ func TestScratchAfterHalfStep(t *testing.T) {
 	}
 	spent(t, sc)
 	must(t, sc.Discard(t.Context()))
+	r.check(t, s)
+	noLeftovers(t, s, r)
+}
+
+// TestScratchIsShared: many read while one writes, steps go on, and Run sweeps.
+func TestScratchIsShared(t *testing.T) {
+	s := newStore(t)
+	r := newReplica(t, s, 1)
+	seedState(t, s, r)
+	sc := newScratch(t, s, r)
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for range 3 {
+		others.Go(func() {
+			for ctx.Err() == nil {
+				value, present, known, err := sc.Get([]byte("big"))
+				if err != nil || known != present || known && !bytes.Equal(value, pattern(20<<10, uint64(len(value)))) {
+					t.Errorf("%d bytes, %v, %v, %v", len(value), present, known, err)
+					return
+				}
+				for _, err := range sc.All() {
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	others.Go(func() {
+		for ctx.Err() == nil {
+			if err := s.Tidy(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	m := make(scratchModel)
+	for n := range 50 / scale {
+		m.put(t, sc, put("big", pattern(20<<10, 20<<10)), put(fmt.Sprint(n), pattern(9000, uint64(n))))
+		r.commit(t, s, 10, r.set("big", pattern(30<<10, uint64(n))))
+	}
+	stop()
+	others.Wait()
+	m.check(t, sc)
+	merged := clone(r)
+	merged.state = m.onto(r.state)
+	st := merged.step(10)
+	st.Scratch = sc
+	must(t, s.Commit(t.Context(), st))
+	r.take(st, m)
 	r.check(t, s)
 	noLeftovers(t, s, r)
 }
