@@ -228,3 +228,8 @@ func (s mapState) Get(key []byte) ([]byte, bool, error) {
 	v, ok := s[string(key)]
 	return []byte(v), ok, nil
 }
+
+// deps are what an engine needs, without a cache.
+func deps() vm.Deps {
+	return vm.Deps{Log: zerolog.Nop(), Metrics: prometheus.NewRegistry()}
+}

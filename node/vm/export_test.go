@@ -10,3 +10,8 @@ func Rewritten(wasm []byte) ([]byte, error) {
 	}
 	return info.Code, nil
 }
+
+// Compare sets how an engine runs guests, before it compiles any: see variant.
+func (e *Engine) Compare(plain, closeOnDone, interpreter bool, chunk uint64) {
+	e.variant = variant{plain, closeOnDone, interpreter, chunk}
+}

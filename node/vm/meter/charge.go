@@ -5,39 +5,68 @@ import (
 	"slices"
 )
 
-// Costs in units of fuel. One unit is the cheapest instruction; what can be made
-// to take far longer than others of its kind costs more where honest
-// applications hardly have it.
+// Costs in units of fuel. One unit is the cheapest instruction, some 0.05 ns in
+// real applications. What can be made to take far longer than others of its kind
+// costs more, as far as that does not make real applications dearer: a load that
+// misses every cache takes 100 ns, but hardly one of theirs does.
 const (
-	costDivision = 8  // integer division and remainder: up to 40 cycles
-	costFloat    = 16 // subnormal numbers take 150 cycles
-	costGrow     = 512
+	costEntry    = 8 // of a function, beside its instructions
+	costLoop     = 4 // once round a loop, beside its instructions
+	costIndirect = 8 // call_indirect
+	costLoad     = 4
+	costDivision = 8   // integer division and remainder: up to 40 cycles
+	costFloat    = 16  // subnormal numbers take 150 cycles
+	costExit     = 256 // wazero leaves the guest's code for Go: memory.grow, table.grow, ref.func
+	costBulk     = 16  // memory.fill and its kind, of nothing
 )
 
 // costOf gives the cost of an instruction by its first byte.
 func costOf(op byte) int64 {
 	switch {
+	case op >= 0x28 && op <= 0x35, op == 0x25:
+		return costLoad
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82:
 		return costDivision
 	case nondeterministic(op) != 0, op >= 0xb2 && op <= 0xba:
 		return costFloat
-	case op == 0x40:
-		return costGrow
+	case op == 0x11:
+		return costIndirect
+	case op == 0x40, op == 0xd2:
+		return costExit
 	default:
 		return 1
 	}
 }
 
-// size says how the size of an operation is charged: its number of elements, at
-// most limit (0: any number), times 2^up or by 2^down.
-type size struct{ limit, up, down int64 }
+// size says how the size of an operation is charged.
+type size byte
 
-var (
-	moveBytes   = size{down: 4}                           // a unit for 16 bytes
-	moveEntries = size{down: 1}                           // an entry of a table has 8
-	growEntries = size{limit: maxTableSize + 1}           // beyond the limit it fails at once
-	growPages   = size{limit: MaxMemoryPages + 1, up: 12} // 64 KiB at moveBytes
+const (
+	moveBytes   size = iota // a unit for 8 bytes
+	moveEntries             // a unit for one entry of a table, which has 8 bytes
+	growEntries             // the same, but never more than a table can have
+	growPages               // 64 KiB each, but never more than a memory can have
 )
+
+// units appends code that makes of a number, which get pushes, what it costs.
+func (s size) units(c, get []byte) []byte {
+	clamped := func(limit int64) []byte {
+		// select(limit, n, limit < n), as unsigned numbers
+		bound := appendSigned([]byte{0x41}, limit)
+		return slices.Concat(c, bound, get, bound, get, []byte{0x49, 0x1b, 0xad}) // …, i64.extend_i32_u
+	}
+	if s == growEntries {
+		return clamped(maxTableSize + 1)
+	}
+	if s == growPages {
+		return append(clamped(MaxMemoryPages+1), 0x42, 13, 0x86) // i64.shl by 13
+	}
+	c = append(append(c, get...), 0xad)
+	if s == moveBytes {
+		c = append(c, 0x42, 3, 0x88) // i64.shr_u by 3
+	}
+	return c
+}
 
 // slotsPerWeight is how many values of a function count like one more frame:
 // 8 KiB, for 16 MB of stack at DepthLimit.
@@ -70,14 +99,25 @@ func (b *body) newPoint() {
 	}
 	b.keep()
 	b.blocks[len(b.blocks)-1].point = len(b.points)
-	b.points = append(b.points, point{at: len(b.out)})
+	cost := int64(costLoop)
+	if len(b.points) == 0 {
+		cost = costEntry
+	}
+	b.points = append(b.points, point{at: len(b.out), cost: cost})
 	b.branches += 2
 }
 
 // count1 counts an instruction.
 func (b *body) count1(op byte) {
-	b.points[b.blocks[len(b.blocks)-1].point].cost += costOf(op)
+	b.cost(costOf(op))
 	b.slots++
+}
+
+// cost adds to what the instruction being read costs.
+func (b *body) cost(n int64) {
+	if b.err == nil {
+		b.points[b.blocks[len(b.blocks)-1].point].cost += n
+	}
 }
 
 func (b *body) call(t FuncType) {
@@ -117,19 +157,7 @@ func (b *body) sized(s size) {
 	c := appendU32([]byte{0x21}, n) // local.set
 	c = appendU32(append(c, 0x23), b.m.fuel)
 	get := appendU32([]byte{0x20}, n)
-	c = append(c, get...)
-	if s.limit > 0 {
-		// select(limit, n, limit < n), as unsigned numbers
-		bound := appendSigned([]byte{0x41}, s.limit)
-		c = slices.Concat(c[:len(c)-len(get)], bound, get, bound, get, []byte{0x49, 0x1b})
-	}
-	c = append(c, 0xad) // i64.extend_i32_u
-	if s.up > 0 {
-		c = append(appendSigned(append(c, 0x42), s.up), 0x86)
-	}
-	if s.down > 0 {
-		c = append(appendSigned(append(c, 0x42), s.down), 0x88)
-	}
+	c = s.units(c, get)
 	c = append(c, 0x7d)
 	c = b.m.settle(c, b.temp(0x7e))
 	b.put(b.start, append(c, get...)...)

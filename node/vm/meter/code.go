@@ -155,6 +155,11 @@ func (b *body) other(op byte) {
 	switch op {
 	case 0x00, 0x01, 0x1a, 0x1b, 0xd1:
 		// unreachable, nop, drop, select, ref.is_null: no immediates.
+	case 0x40: // memory.grow
+		b.sized(growPages)
+		b.memory()
+	case 0x3f: // memory.size
+		b.memory()
 	case 0xfc:
 		b.bulk()
 	default:
@@ -241,9 +246,7 @@ func (b *body) blockType() {
 func (b *body) reference(op byte) {
 	switch op {
 	case 0x10, 0xd2: // call, ref.func
-		if f := b.m.function(b.reader); b.err == nil && op == 0x10 {
-			b.call(b.m.funcType(f))
-		}
+		b.direct(op)
 	case 0x11: // call_indirect
 		t := b.index(len(b.m.types), "type")
 		b.index(len(b.m.tables), "table")
@@ -252,25 +255,24 @@ func (b *body) reference(op byte) {
 		}
 	case 0x1c: // select with types
 		for range b.count(1) {
-			if t := b.byte(); b.err == nil && !isValueType(t) {
-				b.fail("select of type %#x", t)
-			}
+			checkValueType(b.reader, b.byte())
 		}
 	case 0x23, 0x24: // global.get, global.set
 		b.index(b.m.globals, "global")
 	case 0x25, 0x26: // table.get, table.set
 		b.index(len(b.m.tables), "table")
-	case 0x3f, 0x40: // memory.size, memory.grow
-		if op == 0x40 {
-			b.sized(growPages)
-		}
-		b.memory()
 	case 0xd0: // ref.null
 		if t := b.byte(); b.err == nil && !isRefType(t) {
 			b.fail("null of type %#x", t)
 		}
 	default:
 		b.refuse(op)
+	}
+}
+
+func (b *body) direct(op byte) {
+	if f := b.m.function(b.reader); b.err == nil && op == 0x10 {
+		b.call(b.m.funcType(f))
 	}
 }
 
@@ -343,10 +345,13 @@ func (b *body) bulk() {
 	}
 	switch sub {
 	case 8, 10, 11:
+		b.cost(costBulk)
 		b.sized(moveBytes)
 	case 12, 14, 17:
+		b.cost(costBulk)
 		b.sized(moveEntries)
 	case 15:
+		b.cost(costExit)
 		b.sized(growEntries)
 	}
 }

@@ -118,7 +118,7 @@ type scan struct {
 	added
 }
 
-// ErrHeader: the bytes do not begin as a WebAssembly 1.0 module does.
+// ErrHeader says that the bytes do not begin as a WebAssembly 1.0 module does.
 var ErrHeader = errors.New("bad header")
 
 // sectionRank is the place of a known section in a module (data count comes

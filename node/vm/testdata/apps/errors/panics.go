@@ -3,6 +3,7 @@
 package main
 
 import (
+	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -99,6 +100,27 @@ func commitThenTrap() {
 //go:wasmexport loop_forever
 func loopForever() {
 	for {
+	}
+}
+
+// loop_goroutines has goroutines that hand a number round, and never ends.
+//
+//go:wasmexport loop_goroutines
+func loopGoroutines() {
+	ring := make([]chan int, 8)
+	for i := range ring {
+		ring[i] = make(chan int)
+	}
+	for i := range ring {
+		go func() {
+			for n := range ring[i] {
+				ring[(i+1)%len(ring)] <- n + 1
+			}
+		}()
+	}
+	ring[0] <- 0
+	for {
+		runtime.Gosched()
 	}
 }
 
