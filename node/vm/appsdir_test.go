@@ -3,6 +3,7 @@ package vm_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/tetratelabs/wazero"
@@ -23,7 +26,8 @@ const appsDirVar = "MERO_APPS_DIR"
 
 // TestAppsDir tries every binary of a directory: whether it links and starts,
 // whether init runs, with {} or with arguments guessed from what it says is
-// missing, and how many of its methods do. It fails for one that does not link
+// missing, and how many of its methods do. Every call is made without fuel as
+// well, and does the same. It fails for one that does not link
 // or init; methods may refuse what was guessed.
 func TestAppsDir(t *testing.T) {
 	dir := os.Getenv(appsDirVar)
@@ -46,24 +50,27 @@ func TestAppsDir(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	plain := newEngine(t, "")
+	plain.Compare(true, false, false, 0)
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	row(w, "application", "convention", "bytes", "missing imports", "init", "apply", "ok", "refused", "methods")
 	var sum report
 	for _, file := range files {
-		r := probeFile(t, engine, file)
+		r := probeFile(t, engine, plain, file)
 		row(w, filepath.Base(file), r.convention, r.size, missing(r.missing), word(r.init), word(r.apply), r.ok, r.refused, r.methods)
 		if r.link != nil {
 			t.Errorf("%s: %v", filepath.Base(file), r.link)
 		} else if r.init != nil {
 			t.Errorf("%s: init: %v (last input %s)", filepath.Base(file), r.init, r.input)
 		}
-		sum.ok, sum.refused, sum.methods = sum.ok+r.ok, sum.refused+r.refused, sum.methods+r.methods
+		sum.ok, sum.refused, sum.methods, sum.steps = sum.ok+r.ok, sum.refused+r.refused, sum.methods+r.methods, sum.steps+r.steps
 	}
 	row(w, fmt.Sprintf("%d binaries", len(files)), "", "", "", "", "", sum.ok, sum.refused, sum.methods)
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("%d calls did the same with and without fuel, unless said otherwise", sum.steps)
 	t.Logf("ok: methods that ended well; refused: returned an error of the application\n%s", table.String())
 }
 
@@ -107,11 +114,12 @@ type report struct {
 	ok         int
 	refused    int
 	methods    int
+	steps      int
 }
 
-func probeFile(t *testing.T, engine *vm.Engine, file string) report {
+func probeFile(t *testing.T, engine, plain *vm.Engine, file string) (r report) {
 	t.Helper()
-	r := report{init: errNotTried, apply: errNotTried, convention: "?"}
+	r = report{init: errNotTried, apply: errNotTried, convention: "?"}
 	wasm, err := os.ReadFile(file)
 	if err != nil {
 		r.link = err
@@ -129,7 +137,14 @@ func probeFile(t *testing.T, engine *vm.Engine, file string) report {
 	}
 	defer module.Release()
 	r.convention = convention(t, wasm)
-	p := &prober{t: t, module: module, state: kvState{}, private: kvState{}}
+	bare, err := plain.Compile(t.Context(), wasm)
+	if err != nil {
+		r.link = err
+		return r
+	}
+	defer bare.Release()
+	p := &prober{t: t, module: module, plain: bare, state: kvState{}, private: kvState{}}
+	defer func() { r.steps = p.steps }()
 	out, input, err := p.guess("init")
 	r.init, r.input = err, input
 	if err != nil {
@@ -194,9 +209,11 @@ func (s kvState) keep(writes []vm.Write) {
 type prober struct {
 	t       *testing.T
 	module  *vm.Module
+	plain   *vm.Module // the same without fuel
 	state   kvState
 	private kvState
 	time    uint64
+	steps   int // compared with what plain does
 }
 
 // self is the only member; its id as text is what is guessed for ids.
@@ -204,15 +221,37 @@ var self = ident.PublicKey{0: 1, 31: 1}
 
 func (p *prober) run(mode vm.Mode, method string, input []byte) (*vm.Outcome, error) {
 	p.time = max(p.time+65_536, uint64(time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC).UnixNano())>>16<<16)
-	out, err := p.module.Run(p.t.Context(), vm.Call{
+	call := vm.Call{
 		Mode: mode, Method: method, Input: input, Time: p.time, Context: ident.ContextID{0: 7}, Executor: self,
 		State: p.state, Private: p.private, Members: onlySelf{}, Timeout: 10 * time.Second,
-	})
+		Random: rand.NewChaCha8([32]byte{}),
+	}
+	out, err := p.module.Run(p.t.Context(), call)
+	p.compare(call, out, err)
 	if err == nil && (out.Committed || !p.module.Imports("commit")) {
 		p.state.keep(out.Writes)
 		p.private.keep(out.Private)
 	}
 	return out, err
+}
+
+// compare runs a call without fuel: it does and says the same.
+func (p *prober) compare(call vm.Call, out *vm.Outcome, err error) {
+	var e, plainErr *vm.Error
+	if errors.As(err, &e) && (e.Kind == vm.KindFuel || e.Kind == vm.KindTimeout) {
+		p.t.Errorf("%s: %v", call.Method, err)
+		return // it might never end
+	}
+	call.Random = rand.NewChaCha8([32]byte{})
+	plain, err := p.plain.Run(p.t.Context(), call)
+	errors.As(err, &plainErr)
+	if diff := cmp.Diff(out, plain, ignoreFuel); diff != "" {
+		p.t.Errorf("%s: metered (-) and not (+):\n%s", call.Method, diff)
+	}
+	if diff := cmp.Diff(e, plainErr, cmpopts.IgnoreFields(vm.Error{}, "Fuel", "Trace"), cmpopts.IgnoreUnexported(vm.Error{})); diff != "" {
+		p.t.Errorf("%s: error, metered (-) and not (+):\n%s", call.Method, diff)
+	}
+	p.steps++
 }
 
 type onlySelf struct{}
@@ -226,8 +265,9 @@ func (p *prober) applyElsewhere(out *vm.Outcome) error {
 	if !out.Committed || !p.module.Has("__calimero_sync_next") {
 		return errNotTried
 	}
-	peer := &prober{t: p.t, module: p.module, state: kvState{}, private: kvState{}, time: p.time}
+	peer := &prober{t: p.t, module: p.module, plain: p.plain, state: kvState{}, private: kvState{}, time: p.time}
 	_, err := peer.run(vm.ModeApply, "__calimero_sync_next", out.Artifact)
+	p.steps += peer.steps
 	return err
 }
 

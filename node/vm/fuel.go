@@ -15,7 +15,7 @@ import (
 const (
 	// ApplyFuel is the budget of one apply (R7), in units: about one for each
 	// instruction of the guest. It is a constant of the protocol version.
-	ApplyFuel uint64 = 100_000_000_000
+	ApplyFuel uint64 = 200_000_000_000
 	// DepthLimit is how deep functions of a guest may call each other; a trap
 	// "stack overflow" is the end of it. A function with much on its stack
 	// counts more than once.
