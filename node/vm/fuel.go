@@ -64,11 +64,13 @@ type fuel struct {
 	left, depth api.MutableGlobal
 	debt        uint64
 	yielded     time.Time
+	// plain: the instance has no globals to look for, see variant.
+	plain bool
 }
 
 // attach finds the globals of the instance.
 func (f *fuel) attach(mod api.Module) {
-	if f.left == nil {
+	if f.left == nil && !f.plain {
 		f.left, _ = mod.ExportedGlobal(meter.FuelGlobal).(api.MutableGlobal)
 		f.depth, _ = mod.ExportedGlobal(meter.DepthGlobal).(api.MutableGlobal)
 	}

@@ -77,7 +77,7 @@ func (e *Engine) newGuest(c Call) *guest {
 		c.Timeout = e.cfg.CallTimeout
 	}
 	g := &guest{Call: c, account: account{pool: e.pool}}
-	g.fuel = fuel{budget: min(c.Fuel, math.MaxInt64/2), chunk: fuelChunk, yielded: time.Now()}
+	g.fuel = fuel{budget: min(c.Fuel, math.MaxInt64/2), chunk: fuelChunk, yielded: time.Now(), plain: e.variant.plain}
 	if e.variant.chunk > 0 {
 		g.fuel.chunk = e.variant.chunk
 	}
