@@ -22,7 +22,7 @@ var rows = [][]string{
 	{"blobkit", "netkit", "node/vm", "node/auth", "node/sdk", "node/root", "node/artifact"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/sdk/examples"},
 	{"node/dag", "node/undo", "node/members", "node/collections", "node/store", "node/events", "node/api"},
-	{"node/apps", "node/store/storetest"},
+	{"node/apps", "node/trail", "node/store/storetest"},
 	{"node/replica"},
 	{"node/syncer", "node/inspect"},
 	{"node/server"},

@@ -97,7 +97,7 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 
 	n.contexts = replica.NewSet(replica.Deps{
 		Config: cfg.State,
-		Store: n.store, Apps: n.apps, Blobs: blobs, Events: events.New(events.DefaultQueue, metrics),
+		Store:  n.store, Apps: n.apps, Blobs: blobs, Events: events.New(events.DefaultQueue, metrics),
 		Log: logs.For("replica"), Metrics: metrics, Wall: time.Now,
 	})
 

@@ -10,6 +10,7 @@ import (
 	"mero/node/delta"
 	"mero/node/events"
 	"mero/node/store"
+	"mero/node/trail"
 )
 
 // A roll-back of at most shallowDepth deltas, or of what should take no longer
@@ -48,7 +49,7 @@ func (b *batch) rollBack(to delta.Place) (bool, error) {
 	if b.distrust {
 		return false, nil
 	}
-	depth, ok, err := b.trail.depth(to)
+	depth, ok, err := b.trail.Depth(to)
 	if err != nil {
 		return false, err
 	}
@@ -194,4 +195,6 @@ func (b *batch) conclude() {
 }
 
 // isTrailFault tells spans that do not fit, which folding from genesis cures.
-func isTrailFault(err error) bool { return errors.Is(err, errTrail) || errors.Is(err, errTrailEnds) }
+func isTrailFault(err error) bool {
+	return errors.Is(err, trail.ErrMisfit) || errors.Is(err, trail.ErrEnds)
+}

@@ -297,7 +297,7 @@ func badCases(t *testing.T) []badCase {
 			name: "timestamp in the future", raw: true, fate: store.FateVoid, reason: "timestamp later than its delta",
 			make: func(w *world, a *author) [][]byte {
 				first := w.write(a, 1, calimero(t, uint64(base.UnixNano())))
-				return [][]byte{first.Bytes(), w.write(a, 1, calimero(t, first.Header().Time.At(3*delta.Tick))).Bytes()}
+				return [][]byte{first.Bytes(), w.write(a, 1, calimero(t, uint64(first.Header().Time)+1000*delta.Tick)).Bytes()}
 			},
 		},
 		{

@@ -11,6 +11,7 @@ import (
 	"mero/node/events"
 	"mero/node/ident"
 	"mero/node/store"
+	"mero/node/trail"
 	"mero/node/vm"
 )
 
@@ -32,7 +33,7 @@ type batch struct {
 	rec  store.Context
 
 	state, local, private *overlay
-	trail                 trail
+	trail                 trail.Trail
 
 	identities map[ident.PublicKey]*store.Identity // all that this node owns here
 	writers    map[ident.PublicKey]*store.Identity // those whose number moved
@@ -69,7 +70,7 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 		state:      newOverlay(view),
 		local:      newOverlay(getter(view.Local)),
 		private:    newOverlay(getter(view.Private)),
-		trail:      trail{view: view},
+		trail:      trail.Of(view),
 		identities: make(map[ident.PublicKey]*store.Identity),
 		writers:    make(map[ident.PublicKey]*store.Identity),
 		keys:       make(map[delta.EpochID]delta.EpochKey),

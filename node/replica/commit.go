@@ -12,6 +12,7 @@ import (
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
+	"mero/node/trail"
 )
 
 // write makes a batch durable as one step (R5). A batch that changed nothing
@@ -20,7 +21,7 @@ func (s *Set) write(b *batch) error {
 	b.step.State = b.state.changes()
 	b.step.Local = b.local.changes()
 	b.step.Private = b.private.changes()
-	if err := b.trail.changes(&b.step); err != nil {
+	if err := b.trail.Changes(&b.step); err != nil {
 		return err
 	}
 	for _, r := range b.records {
@@ -74,12 +75,12 @@ func (s *Set) compact(id ident.ContextID) error {
 	}
 	defer view.Close()
 	rec := view.Context()
-	t := trail{view: view}
-	if err := t.compact(trailBudget + int(min(rec.StateBytes, maxTrail))); err != nil {
+	t := trail.Of(view)
+	if err := t.Compact(rec.StateBytes); err != nil {
 		return err
 	}
 	step := store.Step{Context: &rec}
-	if err := t.changes(&step); err != nil {
+	if err := t.Changes(&step); err != nil {
 		return err
 	}
 	if len(step.Undo)+len(step.UndoDrop) == 0 {

@@ -28,7 +28,8 @@ func newStage(t *testing.T, h *home, seed uint64) *stage {
 	t.Helper()
 	h.t = t
 	h.wall = func() time.Time { return base.Add(time.Minute) }
-	module, app := tapeModule(t, h)
+	_, app := tapeModule(t, h)
+	module, _ := tapeModule(t, newQuickHome(t)) // of an engine that outlives reopening h
 	w := newWorld(t, app, 1<<30)
 	s := &stage{naive: newNaive(t, w, module), h: h, c: w.join(h), rng: rand.New(rand.NewPCG(seed, 7))}
 	s.now = h.wall()

@@ -6,6 +6,7 @@ import (
 
 	"mero/node/ident"
 	"mero/node/store"
+	"mero/node/trail"
 )
 
 // Believe makes the set think that folding a delta takes so long, so that a
@@ -29,12 +30,14 @@ func (s *Set) Thin(ctx context.Context, id ident.ContextID, budget int) error {
 	}
 	defer view.Close()
 	rec := view.Context()
-	t := trail{view: view}
-	if err := t.compact(budget); err != nil {
+	t := trail.Of(view)
+	if err := t.CompactTo(budget); err != nil {
 		return err
 	}
 	step := store.Step{Context: &rec}
-	t.changes(&step)
+	if err := t.Changes(&step); err != nil {
+		return err
+	}
 	return s.deps.Store.Commit(ctx, &step)
 }
 

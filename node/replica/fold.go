@@ -11,6 +11,7 @@ import (
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
+	"mero/node/trail"
 	"mero/node/undo"
 	"mero/node/vm"
 )
@@ -48,6 +49,9 @@ func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 		State: b.state, Members: b.members, Timeout: applyWatchdog,
 	}
 	layouts := b.rec.Layouts
+	if !b.travels(module, payload) {
+		return applied{}, &VoidError{Cause: errForm}
+	}
 	if payload.Call != nil {
 		call = b.replay(payload.Call, h.Author, h.Time)
 	} else {
@@ -59,18 +63,38 @@ func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 			return applied{}, &VoidError{Cause: err}
 		}
 	}
+	run := b.runOf(d)
+	if words, known := b.set.exhausted.get(run); known {
+		return applied{}, &VoidError{Cause: errors.New(words)}
+	}
 	begun := time.Now()
 	out, err := module.Run(ctx, call)
 	since(b.set.metrics.applying, begun)
 	switch {
 	case err != nil && isShortage(err):
 		return applied{}, err
+	case isFuel(err):
+		b.set.exhausted.put(run, err.Error())
+		return applied{}, &VoidError{Cause: err}
 	case err != nil:
 		return applied{}, &VoidError{Cause: err}
 	case payload.Call == nil && !out.Committed:
 		return applied{}, &VoidError{Cause: ErrLostWrite}
 	}
 	return applied{out: out, layouts: layouts}, b.checkSize(out)
+}
+
+// travels reports whether changes of this application come in this form: calls only
+// where there is no `commit` (R6), none of what only the node may call, and init
+// only as the first.
+func (b *batch) travels(module *vm.Module, payload delta.State) bool {
+	if payload.Call == nil || module.Imports("commit") {
+		return payload.Call == nil && module.Imports("commit")
+	}
+	if payload.Call.Method == initMethod {
+		return b.rec.StateBytes == 0
+	}
+	return !reserved(payload.Call.Method)
 }
 
 // replay is a replicated call as every replica runs it (R7).
@@ -84,6 +108,7 @@ func (b *batch) replay(call *delta.Call, author ident.PublicKey, now delta.Time)
 
 // Why an artifact is not what the application could have made (R7).
 var (
+	errForm   = errors.New("this application's changes do not travel in this form")
 	errLayout = errors.New("the artifact is not of the form that this application's artifacts have")
 	errFuture = errors.New("the artifact holds a timestamp later than its delta")
 )
@@ -177,7 +202,7 @@ func (b *batch) fold(d *delta.Delta, done applied, void string) {
 		b.rec.GuestRoot, b.rec.Layouts = done.out.Root, done.layouts
 		b.rec.Deltas++
 	}
-	b.trail.push(span)
+	b.trail.Push(span)
 	b.rec.Last, b.rec.Clock = span.To, span.To.Time
 	b.rec.Initialised = b.rec.Initialised || fate == store.FateFolded && d.Header().Kind == delta.KindState
 	b.record(d, fate, void)
@@ -208,12 +233,12 @@ func mark(rec *store.Context) []byte {
 
 // takeBack undoes the newest span.
 func (b *batch) takeBack() error {
-	span, err := b.trail.pop()
+	span, err := b.trail.Pop()
 	if err != nil {
 		return err
 	}
 	if span.To != b.rec.Last || len(span.Mark) != markSize {
-		return fmt.Errorf("%w: it ends at %s, the state at %s", errTrail, span.To.ID, b.rec.Last.ID)
+		return fmt.Errorf("%w: it ends at %s, the state at %s", trail.ErrMisfit, span.To.ID, b.rec.Last.ID)
 	}
 	for _, e := range span.Entries {
 		now, has, err := b.state.Get(e.Key)
@@ -222,7 +247,7 @@ func (b *batch) takeBack() error {
 		}
 		before, had, err := e.Restore(now, has)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errTrail, err)
+			return fmt.Errorf("%w: %w", trail.ErrMisfit, err)
 		}
 		b.replace(e.Key, now, before, has, had)
 	}

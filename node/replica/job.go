@@ -10,7 +10,7 @@ import (
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
-	"mero/node/undo"
+	"mero/node/trail"
 	"mero/node/vm"
 )
 
@@ -23,7 +23,7 @@ const (
 	lastBit   = 32
 	maxRounds = 8
 	// compactJob is after how many deltas a job compacts its own spans.
-	compactJob = 4 * spanPerDelta
+	compactJob = 4 * trail.PerDelta
 )
 
 // job folds a context again beside its live state, from some place on or from
@@ -82,7 +82,7 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 		ID: rec.ID, App: rec.App, Created: rec.Created, Genesis: rec.Genesis, Epoch: rec.Epoch,
 		StateQuota: rec.StateQuota, Creator: rec.Creator, Layouts: allLayouts, Step: rec.Step,
 	}
-	b.trail = trail{read: true}
+	b.trail = trail.Of(nil)
 	return j, nil
 }
 
@@ -94,14 +94,14 @@ func (j *job) goBack(to delta.Place) error {
 		}
 	}
 	j.from = j.b.rec.Last
-	j.b.trail.links = nil // what is older stays in the store as it is
-	j.b.trail.read = true
+	j.b.trail.Detach() // what is older stays in the store as it is
 	return nil
 }
 
 // foldTo brings the job's state to the given deltas, which follow its beginning in
 // canonical order. read is where deltas are looked up.
 func (j *job) foldTo(ctx context.Context, want []delta.ID, read *store.View) error {
+	j.b.view = read
 	same := 0
 	for same < len(want) && same < len(j.folded) && want[same] == j.folded[same] {
 		same++
@@ -111,7 +111,6 @@ func (j *job) foldTo(ctx context.Context, want []delta.ID, read *store.View) err
 			return err
 		}
 	}
-	j.b.view = read
 	for _, id := range want[len(j.folded):] {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -130,7 +129,7 @@ func (j *job) unfold(keep int) error {
 		return err
 	}
 	for j.b.rec.Last.Compare(first) >= 0 {
-		if len(j.b.trail.links) == 0 {
+		if j.b.trail.Len() == 0 {
 			return errRestart
 		}
 		if err := j.b.takeBack(); err != nil {
@@ -218,6 +217,11 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 		j.held[id] = &wait{kind: kind, words: words, since: j.set.deps.Wall()}
 		return errHeld
 	}
+	if void == "" {
+		if err := j.b.unlocal(done); err != nil {
+			return err
+		}
+	}
 	j.b.fold(d, done, void)
 	if void == "" && rec.Fate != store.FateFolded {
 		j.b.news = append(j.b.news, news{id: id, events: payload.Events})
@@ -232,8 +236,8 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 	if err := j.spill(ctx); err != nil {
 		return err
 	}
-	if len(j.b.trail.links) >= compactJob {
-		if err := j.b.trail.compact(trailBudget + int(min(j.b.rec.StateBytes, maxTrail))); err != nil {
+	if j.b.trail.Len() >= compactJob {
+		if err := j.b.trail.Compact(j.b.rec.StateBytes); err != nil {
 			return err
 		}
 	}
@@ -321,7 +325,7 @@ func (r *replica) refolds(ctx context.Context, begins bool) error {
 	if begins && r.refolding {
 		return ErrBusyFolding
 	}
-	r.refolding = begins
+	r.refolding, r.touched = begins, nil
 	return nil
 }
 
@@ -403,6 +407,7 @@ func (s *Set) beginRefold(ctx context.Context, r *replica, genesis bool) (*job, 
 		return nil, err
 	}
 	_, j.before = r.history.wanted(j.from, nil, true)
+	r.touched = make(map[string]struct{})
 	return j, nil
 }
 
@@ -497,6 +502,9 @@ func (j *job) settleHeld(b *batch) {
 	}
 	h.settle()
 	for id, w := range j.held {
+		if rec, err := b.view.Delta(id); err == nil {
+			b.uncount(rec.Fate)
+		}
 		b.hold(id, h.place(id).Time, w.kind, w.words)
 	}
 	if len(j.held) == 0 {
@@ -516,12 +524,12 @@ func (j *job) settleHeld(b *batch) {
 // replaceState makes the changes that turn the live state into the job's: of the
 // keys that the job touched, and of those that the live state touched since.
 func (j *job) replaceState(ctx context.Context, b *batch) error {
-	touched, err := j.touched(b.view)
-	if err != nil {
-		return err
-	}
+	touched := j.set.replica(j.id).touched
 	for key := range j.b.state.cells {
 		touched[key] = struct{}{}
+	}
+	if err := j.replaceLocal(b); err != nil {
+		return err
 	}
 	changes := make([]store.Change, 0, len(touched))
 	for key := range touched {
@@ -545,64 +553,28 @@ func (j *job) replaceState(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// touched are the keys that the live state changed since the job's snapshot: what
-// the undo spans name that only one of the two has.
-func (j *job) touched(live *store.View) (map[string]struct{}, error) {
-	keys := make(map[string]struct{})
-	before, err := j.base.UndoRefs()
-	if err != nil {
-		return nil, err
-	}
-	now, err := live.UndoRefs()
-	if err != nil {
-		return nil, err
-	}
-	add := func(view *store.View, refs, other []store.UndoRef) error {
-		known := make(map[store.UndoRef]struct{}, len(other))
-		for _, ref := range other {
-			known[ref] = struct{}{}
+// replaceLocal removes node-local keys that the job's deltas created in the
+// replicated state (R6).
+func (j *job) replaceLocal(b *batch) error {
+	for key := range j.b.local.cells {
+		old, had, err := b.local.Get([]byte(key))
+		if err != nil {
+			return err
 		}
-		t := trail{view: view}
-		for _, ref := range refs {
-			if _, both := known[ref]; both {
-				continue
-			}
-			span, err := t.open(link{ref: undo.Ref(ref)})
-			if err != nil {
-				return err
-			}
-			for _, e := range span.Entries {
-				keys[string(e.Key)] = struct{}{}
-			}
+		if had {
+			b.local.put([]byte(key), old, nil, true, false)
 		}
-		return nil
 	}
-	if err := add(j.base, before, now); err != nil {
-		return nil, err
-	}
-	return keys, add(live, now, before)
+	return nil
 }
 
 // replaceTrail puts the job's spans in the place of the live ones after its
 // beginning.
 func (j *job) replaceTrail(b *batch) error {
-	if err := b.trail.load(); err != nil {
+	if err := b.trail.Replace(j.from, &j.b.trail); err != nil {
 		return err
 	}
-	keep := 0
-	for !j.whole && keep < len(b.trail.links) && b.trail.links[keep].ref.To.Compare(j.from) <= 0 {
-		keep++
-	}
-	for _, l := range b.trail.links[keep:] {
-		b.trail.forget(l)
-	}
-	b.trail.links = slices.Clone(b.trail.links[:keep])
-	return j.addTrail(&b.trail)
-}
-
-func (j *job) addTrail(t *trail) error {
-	t.links = append(t.links, j.b.trail.links...)
-	return t.compact(trailBudget + int(min(j.b.rec.StateBytes, maxTrail)))
+	return b.trail.Compact(j.b.rec.StateBytes)
 }
 
 // fate is what the job found of a delta that it folded.

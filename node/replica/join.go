@@ -105,7 +105,6 @@ func (s *Set) emptyBatch(rec store.Context) *batch {
 	b := &batch{
 		set: s, rec: rec,
 		state: newOverlay(empty), local: newOverlay(empty), private: newOverlay(empty),
-		trail:      trail{read: true},
 		identities: make(map[ident.PublicKey]*store.Identity),
 		writers:    make(map[ident.PublicKey]*store.Identity),
 		keys:       make(map[delta.EpochID]delta.EpochKey),
@@ -120,7 +119,7 @@ func (s *Set) emptyBatch(rec store.Context) *batch {
 // begin folds the genesis, which has no effect on the state.
 func (b *batch) begin(d *delta.Delta) {
 	b.arrived[d.ID()] = d.Bytes()
-	b.trail.push(&undo.Span{To: d.Place(), Count: 1, Mark: mark(&b.rec)})
+	b.trail.Push(&undo.Span{To: d.Place(), Count: 1, Mark: mark(&b.rec)})
 	b.rec.Last, b.rec.Clock, b.rec.Heads = d.Place(), d.Header().Time, []delta.ID{d.ID()}
 	b.rec.Deltas++
 	b.record(d, store.FateFolded, "")

@@ -44,6 +44,7 @@ type replica struct {
 	// refolding: work beside the live state goes on, which needs all spans that are
 	// there and that come.
 	refolding bool
+	touched   map[string]struct{} // keys of the state that were written meanwhile
 
 	mu         sync.Mutex
 	led        bool
@@ -215,6 +216,14 @@ type outcomeOf struct {
 
 // wrote notes what a durable batch left.
 func (r *replica) wrote(b *batch) {
+	r.mu.Lock()
+	r.used = time.Now()
+	r.mu.Unlock()
+	if r.touched != nil {
+		for _, c := range b.step.State {
+			r.touched[string(c.Key)] = struct{}{}
+		}
+	}
 	r.history = b.history
 	r.last.Store(uint64(b.rec.Clock))
 	r.distrust = b.distrust

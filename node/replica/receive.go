@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -87,10 +86,11 @@ func (r *Received) add(o *Received) {
 }
 
 func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
-	a := &arrival{lead: make(chan struct{}), done: make(chan struct{})}
-	a.parcels, a.refused = s.unpack(id, envelopes)
-	a.got.Refused = a.refused
-	if len(a.parcels) > 0 {
+	parcels, refused := s.unpack(id, envelopes)
+	a := &arrival{got: Received{Refused: refused}}
+	for again := len(parcels) > 0; again; again = isCanceled(a.err) && ctx.Err() == nil {
+		// Somebody else's patience may have ended, who took in what lay there.
+		a = &arrival{parcels: parcels, refused: refused, lead: make(chan struct{}), done: make(chan struct{})}
 		s.replica(id).deliver(ctx, a)
 	}
 	for _, refusal := range a.got.Refused {
@@ -212,15 +212,7 @@ func (r *replica) takeIn(ctx context.Context) {
 	r.inbox = slices.Delete(r.inbox, 0, n)
 	r.mu.Unlock()
 
-	err := r.alone(ctx, func(b *batch) error { return b.receive(ctx, list) })
-	if isTrailFault(err) {
-		r.set.metrics.damage.Inc()
-		r.set.deps.Log.Error().Err(err).Stringer("context", r.id).Msg("undo spans are damaged; the state will be folded again from genesis")
-		err = r.alone(ctx, func(b *batch) error {
-			b.distrust = true
-			return b.receive(ctx, list)
-		})
-	}
+	err := r.trusting(ctx, func(b *batch) error { return b.receive(ctx, list) })
 
 	r.mu.Lock()
 	if r.collecting = len(r.inbox) > 0; r.collecting {
@@ -231,6 +223,20 @@ func (r *replica) takeIn(ctx context.Context) {
 		a.err = err
 		close(a.done)
 	}
+}
+
+// trusting is alone, and once more without the undo spans when they do not fit.
+func (r *replica) trusting(ctx context.Context, work func(*batch) error) error {
+	err := r.alone(ctx, work)
+	if !isTrailFault(err) {
+		return err
+	}
+	r.set.metrics.damage.Inc()
+	r.set.deps.Log.Error().Err(err).Stringer("context", r.id).Msg("undo spans are damaged; the state will be folded again from genesis")
+	return r.alone(ctx, func(b *batch) error {
+		b.distrust = true
+		return work(b)
+	})
 }
 
 // alone runs work that is a batch of its own.
@@ -520,5 +526,9 @@ func shortage(err error) (kind, words string) {
 	return "", ""
 }
 
-// since says of a reason at rest whether it is of one kind.
-func isWait(reason, kind string) bool { return strings.HasPrefix(reason, kind+": ") }
+// isCanceled tells work that was given up from work that failed.
+func isCanceled(err error) bool {
+	var guest *vm.Error
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &guest) && guest.Kind == vm.KindCanceled
+}

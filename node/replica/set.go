@@ -57,9 +57,11 @@ type Set struct {
 	deps    Deps
 	metrics *metrics
 	writers writers
-	queued  chan struct{} // tells Run that cross-context calls wait
-	late    chan struct{} // tells Run that deep is not empty
-	cost    atomic.Int64  // what folding one delta takes, in nanoseconds, a moving mean
+
+	exhausted exhausted
+	queued    chan struct{} // tells Run that cross-context calls wait
+	late      chan struct{} // tells Run that deep is not empty
+	cost      atomic.Int64  // what folding one delta takes, in nanoseconds, a moving mean
 
 	mu       sync.Mutex
 	replicas map[ident.ContextID]*replica

@@ -188,7 +188,7 @@ func (s *Set) rest(id ident.ContextID) {
 // for which it has come: the clock, a key, the application, a second try of what
 // took too long. Errors as of Receive.
 func (s *Set) Reconsider(ctx context.Context, id ident.ContextID) error {
-	return s.replica(id).alone(ctx, func(b *batch) error {
+	return s.replica(id).trusting(ctx, func(b *batch) error {
 		if err := b.loadHistory(); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package replica
+package trail
 
 import (
 	"errors"
@@ -11,33 +11,40 @@ import (
 )
 
 const (
-	// spanPerDelta is how many of the newest deltas keep an undo span each; behind
+	// PerDelta is how many of the newest deltas keep an undo span each; behind
 	// them spans lie at doubling distances (R8).
-	spanPerDelta = 256
-	// trailBudget is what the spans of a context may take beside as much again as
+	PerDelta = 256
+	// budgetLeast is what the spans of a context may take beside as much again as
 	// its state, in bytes. They are a cache: behind the oldest span lies the fold
 	// from genesis.
-	trailBudget = 1 << 20
-	// maxTrail bounds that "as much again", since compacting reads and writes it.
-	maxTrail = 64 << 20
+	budgetLeast = 1 << 20
+	// budgetMost bounds that "as much again", since compacting reads and writes it.
+	budgetMost = 64 << 20
 )
 
-// errTrail says that the undo spans do not fit the state: only folding from
-// genesis helps.
-var errTrail = errors.New("an undo span does not fit the state")
+var (
+	// ErrMisfit says that the undo spans do not fit the state: only folding from
+	// genesis helps.
+	ErrMisfit = errors.New("an undo span does not fit the state")
+	// ErrEnds says that the spans do not reach back far enough; folding from genesis
+	// helps here too.
+	ErrEnds = errors.New("the undo spans do not reach back that far")
+)
 
-// errTrailEnds says that the spans do not reach back far enough.
-var errTrailEnds = errors.New("the undo spans do not reach back that far")
-
-// trail is the undo spans of a context as a batch leaves them, oldest first. The
-// ones in the store are looked up when they are first asked for.
-type trail struct {
+// Trail is the undo spans of a context as a batch of changes leaves them, oldest
+// first. The ones in the store are looked up when they are first asked for. It is for
+// one goroutine.
+type Trail struct {
 	view  *store.View // nil: nothing is in the store
 	read  bool        // links begins with those of the store
 	links []link
 	drop  []store.UndoRef // of the store
 	ended bool            // all that the store has is to be dropped
 }
+
+// Of is the trail of a context as a snapshot has it, which must stay open; of none,
+// nil, the trail is empty.
+func Of(view *store.View) Trail { return Trail{view: view} }
 
 // link is one span; span and its form are nil while it is only in the store.
 type link struct {
@@ -51,9 +58,9 @@ func newLink(s *undo.Span) link {
 	return link{ref: undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: len(form)}, span: s, form: form}
 }
 
-// push adds the span of the delta that was folded last. One that is too large to
+// Push adds the span of the delta that was folded last. One that is too large to
 // be kept (it replaced that much) ends the trail: behind it lies genesis.
-func (t *trail) push(s *undo.Span) {
+func (t *Trail) Push(s *undo.Span) {
 	l := newLink(s)
 	if len(l.form) > undo.MaxBytes {
 		t.links, t.read, t.ended = nil, true, true
@@ -63,7 +70,7 @@ func (t *trail) push(s *undo.Span) {
 }
 
 // load finds out which spans the store has.
-func (t *trail) load() error {
+func (t *Trail) load() error {
 	if t.read || t.view == nil {
 		return nil
 	}
@@ -80,14 +87,14 @@ func (t *trail) load() error {
 }
 
 // forget notes that a link's place in the store is free.
-func (t *trail) forget(l link) {
+func (t *Trail) forget(l link) {
 	if l.span == nil {
 		t.drop = append(t.drop, store.UndoRef(l.ref))
 	}
 }
 
 // open gives a link's span.
-func (t *trail) open(l link) (*undo.Span, error) {
+func (t *Trail) open(l link) (*undo.Span, error) {
 	if l.span != nil {
 		return l.span, nil
 	}
@@ -97,13 +104,13 @@ func (t *trail) open(l link) (*undo.Span, error) {
 	}
 	s, err := undo.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errTrail, err)
+		return nil, fmt.Errorf("%w: %w", ErrMisfit, err)
 	}
 	return s, nil
 }
 
-// pop takes the newest span away.
-func (t *trail) pop() (*undo.Span, error) {
+// Pop takes the newest span away.
+func (t *Trail) Pop() (*undo.Span, error) {
 	if len(t.links) == 0 {
 		if err := t.load(); err != nil {
 			return nil, err
@@ -111,7 +118,7 @@ func (t *trail) pop() (*undo.Span, error) {
 	}
 	n := len(t.links)
 	if n == 0 {
-		return nil, errTrailEnds
+		return nil, ErrEnds
 	}
 	l := t.links[n-1]
 	s, err := t.open(l)
@@ -123,9 +130,9 @@ func (t *trail) pop() (*undo.Span, error) {
 	return s, nil
 }
 
-// depth is how many deltas have to be undone until none at or after a place is
+// Depth is how many deltas have to be undone until none at or after a place is
 // left in the state; false when the spans do not reach back that far.
-func (t *trail) depth(to delta.Place) (n uint64, ok bool, err error) {
+func (t *Trail) Depth(to delta.Place) (n uint64, ok bool, err error) {
 	if err := t.load(); err != nil {
 		return 0, false, err
 	}
@@ -141,9 +148,14 @@ func (t *trail) depth(to delta.Place) (n uint64, ok bool, err error) {
 	return n, false, nil
 }
 
-// compact brings the spans to doubling distances and into their budget. It reads
-// what it merges.
-func (t *trail) compact(budget int) error {
+// Compact brings the spans to doubling distances and into the budget that goes with
+// a state of so many bytes. It reads what it merges.
+func (t *Trail) Compact(state uint64) error {
+	return t.CompactTo(budgetLeast + int(min(state, budgetMost)))
+}
+
+// CompactTo is Compact with a budget in bytes.
+func (t *Trail) CompactTo(budget int) error {
 	if err := t.load(); err != nil {
 		return err
 	}
@@ -152,7 +164,7 @@ func (t *trail) compact(budget int) error {
 		refs[i] = l.ref
 	}
 	for {
-		act, i := undo.Next(refs, spanPerDelta, budget)
+		act, i := undo.Next(refs, PerDelta, budget)
 		switch act {
 		case undo.Keep:
 			return nil
@@ -171,7 +183,7 @@ func (t *trail) compact(budget int) error {
 }
 
 // join makes one span of two neighbours.
-func (t *trail) join(i int) (link, error) {
+func (t *Trail) join(i int) (link, error) {
 	older, err := t.open(t.links[i])
 	if err != nil {
 		return link{}, err
@@ -182,15 +194,15 @@ func (t *trail) join(i int) (link, error) {
 	}
 	s, err := undo.Merge(older, newer)
 	if err != nil {
-		return link{}, fmt.Errorf("%w: %w", errTrail, err)
+		return link{}, fmt.Errorf("%w: %w", ErrMisfit, err)
 	}
 	t.forget(t.links[i])
 	t.forget(t.links[i+1])
 	return newLink(s), nil
 }
 
-// changes adds what became of the spans to a step.
-func (t *trail) changes(step *store.Step) error {
+// Changes adds what became of the spans to a step.
+func (t *Trail) Changes(step *store.Step) error {
 	if t.ended && t.view != nil {
 		refs, err := t.view.UndoRefs()
 		if err != nil {
@@ -205,5 +217,30 @@ func (t *trail) changes(step *store.Step) error {
 		}
 		step.Undo = append(step.Undo, store.Undo{UndoRef: store.UndoRef(l.ref), Data: l.form})
 	}
+	return nil
+}
+
+// Len is how many spans the batch has made, and those of the store as far as they
+// were looked up.
+func (t *Trail) Len() int { return len(t.links) }
+
+// Detach leaves what there is in the store as it is: from here on the trail has what
+// is pushed.
+func (t *Trail) Detach() { t.links, t.drop, t.read, t.view = nil, nil, true, nil }
+
+// Replace puts the spans of another trail in the place of those after a place; of
+// all, for the zero place.
+func (t *Trail) Replace(after delta.Place, by *Trail) error {
+	if err := t.load(); err != nil {
+		return err
+	}
+	keep := 0
+	for keep < len(t.links) && after != (delta.Place{}) && t.links[keep].ref.To.Compare(after) <= 0 {
+		keep++
+	}
+	for _, l := range t.links[keep:] {
+		t.forget(l)
+	}
+	t.links = append(slices.Clone(t.links[:keep]), by.links...)
 	return nil
 }
