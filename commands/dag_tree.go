@@ -8,22 +8,17 @@ import (
 	"strings"
 	"time"
 
+	"mero/commands/lanes"
 	"mero/node/api"
 )
-
-// maxLanes is how many branches are drawn beside each other; what goes on to the
-// right of them is hidden behind an ellipsis.
-const maxLanes = 16
 
 // drawing shows deltas as lines with the branches of the graph on the left. It is
 // given them page by page, each delta before its parents.
 type drawing struct {
 	e *env
 	// flat: not all deltas come, so there are no branches to draw.
-	flat bool
-	// lanes are the branches: each waits for the delta that it leads to. A nil one is
-	// free.
-	lanes []*api.Hash
+	flat  bool
+	lanes lanes.Lanes[api.Hash]
 }
 
 func (d *drawing) page(page *api.DagPage) {
@@ -61,7 +56,7 @@ func (d *drawing) summary(w io.Writer, page *api.DagPage) {
 		waiting += " (" + strings.Join(kinds, ", ") + ")"
 	}
 	heads := make([]string, 0, len(s.Heads))
-	for _, head := range s.Heads[:min(len(s.Heads), maxLanes)] {
+	for _, head := range s.Heads[:min(len(s.Heads), lanes.Max)] {
 		heads = append(heads, d.e.id(head))
 	}
 	if more := len(s.Heads) - len(heads); more > 0 {
@@ -88,162 +83,16 @@ func (d *drawing) row(w io.Writer, r *api.DeltaRow) {
 		d.remarks(w, "  ", r)
 		return
 	}
-	col, joining := d.take(r.ID)
-	if len(joining) > 0 {
-		line(w, "%s", d.links(col, joining, func(int) string { return "╰┴╯" }))
-		for _, at := range joining {
-			d.lanes[at] = nil
-		}
+	parents := slices.DeleteFunc(slices.Clone(r.Parents), func(id api.Hash) bool { return slices.Contains(r.Missing, id) })
+	above, row, below, margin := d.lanes.Row(r.ID, parents, mark(r))
+	if above != "" {
+		line(w, "%s", above)
 	}
-	line(w, "%s %s", d.draw(func(at int) string {
-		switch {
-		case at == col:
-			return mark(r)
-		case d.lanes[at] != nil:
-			return "│"
-		}
-		return " "
-	}), d.words(r))
-	d.lanes[col] = nil
-	if leading, fresh := d.lead(col, r); len(leading) > 0 {
-		line(w, "%s", d.links(col, leading, func(at int) string {
-			if slices.Contains(fresh, at) {
-				return "╭┬╮"
-			}
-			return "├┼┤"
-		}))
+	line(w, "%s %s", row, d.words(r))
+	if below != "" {
+		line(w, "%s", below)
 	}
-	d.trim()
-	d.remarks(w, d.draw(func(at int) string {
-		if d.lanes[at] != nil {
-			return "│"
-		}
-		return " "
-	})+"   ", r)
-}
-
-// take finds the lane of a delta, makes one if none leads to it, and gives the
-// others that lead to it.
-func (d *drawing) take(id api.Hash) (col int, others []int) {
-	col = -1
-	for at, to := range d.lanes {
-		if to == nil || *to != id {
-			continue
-		}
-		if col < 0 {
-			col = at
-		} else {
-			others = append(others, at)
-		}
-	}
-	if col < 0 {
-		col = d.free()
-		d.lanes[col] = &id
-	}
-	return col, others
-}
-
-func (d *drawing) free() int {
-	at := slices.Index(d.lanes, nil)
-	if at < 0 {
-		at = len(d.lanes)
-		d.lanes = append(d.lanes, nil)
-	}
-	return at
-}
-
-// lead gives the parents of a delta their lanes: the first one that of the delta,
-// the others that which leads there, or one of their own. It tells which the others
-// have, and which of these are new. What is missing is led to by nothing.
-func (d *drawing) lead(col int, r *api.DeltaRow) (others, fresh []int) {
-	first := true
-	for _, parent := range r.Parents {
-		if slices.Contains(r.Missing, parent) {
-			continue
-		}
-		if first {
-			d.lanes[col], first = &parent, false
-			continue
-		}
-		at := slices.IndexFunc(d.lanes, func(to *api.Hash) bool { return to != nil && *to == parent })
-		if at < 0 {
-			at = d.free()
-			d.lanes[at] = &parent
-			fresh = append(fresh, at)
-		}
-		others = append(others, at)
-	}
-	return others, fresh
-}
-
-func (d *drawing) trim() {
-	for len(d.lanes) > 0 && d.lanes[len(d.lanes)-1] == nil {
-		d.lanes = d.lanes[:len(d.lanes)-1]
-	}
-}
-
-// draw writes a sign for each lane.
-func (d *drawing) draw(sign func(at int) string) string {
-	var b strings.Builder
-	for at := range d.lanes[:min(len(d.lanes), maxLanes)] {
-		if at > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(sign(at))
-	}
-	if len(d.lanes) > maxLanes {
-		b.WriteString(" …")
-	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-// links draws the line between a delta's lane and others. ends are the three signs
-// of another lane: at the left end of the line, within it, at its right end.
-func (d *drawing) links(col int, others []int, ends func(at int) string) string {
-	left, right := min(col, slices.Min(others)), max(col, slices.Max(others))
-	var b strings.Builder
-	for at := range d.lanes[:min(len(d.lanes), maxLanes)] {
-		if at > 0 {
-			b.WriteString(map[bool]string{true: "─", false: " "}[left < at && at <= right])
-		}
-		switch {
-		case at == col:
-			b.WriteString(cross(at, left, right, "├┼┤"))
-		case slices.Contains(others, at):
-			b.WriteString(cross(at, left, right, ends(at)))
-		default:
-			b.WriteString(passed(left < at && at < right, d.lanes[at] != nil))
-		}
-	}
-	if len(d.lanes) > maxLanes {
-		b.WriteString(" …")
-	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-// cross chooses among the signs for the left end, the middle and the right end.
-func cross(at, left, right int, signs string) string {
-	three := []rune(signs)
-	switch at {
-	case left:
-		return string(three[0])
-	case right:
-		return string(three[2])
-	}
-	return string(three[1])
-}
-
-// passed is the sign of a lane that has nothing to do with the line.
-func passed(within, active bool) string {
-	switch {
-	case within && active:
-		return "┼"
-	case within:
-		return "─"
-	case active:
-		return "│"
-	}
-	return " "
+	d.remarks(w, margin+"   ", r)
 }
 
 func mark(r *api.DeltaRow) string {

@@ -27,7 +27,7 @@ var rows = [][]string{
 	{"node/syncer", "node/inspect"},
 	{"node/server"},
 	{"node"},
-	{"commands/bench"},
+	{"commands/bench", "commands/lanes"},
 	{"node/nodetest", "commands"},
 	{"cmd/mero"},
 }
