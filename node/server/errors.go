@@ -106,6 +106,7 @@ func newErrorTable() []rule {
 
 		{match: guest(vm.KindMethodNotFound), status: http.StatusNotFound, kind: api.KindMethodNotFound, rpc: api.RPCFunctionCall},
 		{match: guest(vm.KindLimit), status: http.StatusUnprocessableEntity, kind: api.KindLimit, rpc: api.RPCFunctionCall},
+		{match: guest(vm.KindFuel), status: http.StatusUnprocessableEntity, kind: api.KindLimit, rpc: api.RPCFunctionCall},
 		{match: guest(vm.KindTimeout), status: http.StatusGatewayTimeout, kind: api.KindTimeout, rpc: api.RPCFunctionCall},
 		{match: guest(vm.KindCanceled), status: statusGone, kind: api.KindCanceled, rpc: api.RPCInternal},
 		{match: guest(vm.KindHost), status: http.StatusInternalServerError, kind: api.KindInternal, rpc: api.RPCFunctionCall},

@@ -72,6 +72,7 @@ func TestErrorTable(t *testing.T) {
 		{guest(vm.KindBadSignature), 422, api.KindGuest, api.RPCFunctionCall, "*", ""},
 		{guest(vm.KindMethodNotFound), 404, api.KindMethodNotFound, api.RPCFunctionCall, `"x: method \"m\" not found"`, ""},
 		{guest(vm.KindLimit), 422, api.KindLimit, api.RPCFunctionCall, "*", ""},
+		{guest(vm.KindFuel), 422, api.KindLimit, api.RPCFunctionCall, "*", ""},
 		{guest(vm.KindTimeout), 504, api.KindTimeout, api.RPCFunctionCall, "*", ""},
 		{guest(vm.KindCanceled), 499, api.KindCanceled, api.RPCInternal, "*", ""},
 		{guest(vm.KindHost), 500, api.KindInternal, api.RPCFunctionCall, `"x: host panicked: m"`, ""},
