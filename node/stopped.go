@@ -13,6 +13,7 @@ import (
 	"mero/node/api"
 	"mero/node/apps"
 	"mero/node/events"
+	"mero/node/ident"
 	"mero/node/replica"
 	"mero/node/store"
 	"mero/node/vm"
@@ -52,15 +53,13 @@ func WithStopped(ctx context.Context, home Home, cfg Config, do func(*Stopped) e
 // LookupAlias finds what a name stands for in a home, as api.Client does on a
 // running node; false when it stands for nothing.
 func (s *Stopped) LookupAlias(_ context.Context, scope api.AliasScope, name string) (api.ID, bool, error) {
-	kind, within := store.AliasContext, scope.Context
+	kind, within := store.AliasContext, ident.ContextID{}
 	switch scope.Kind {
+	case api.AliasContext:
 	case api.AliasApplication:
 		kind = store.AliasApplication
 	case api.AliasIdentity:
-		kind = store.AliasIdentity
-	}
-	if kind != store.AliasIdentity {
-		within = [32]byte{}
+		kind, within = store.AliasIdentity, scope.Context
 	}
 	target, err := s.Store.Alias(kind, within, name)
 	if errors.Is(err, store.ErrNotFound) {

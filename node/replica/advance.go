@@ -161,6 +161,7 @@ func (b *batch) uncount(fate store.Fate) {
 		b.rec.Deltas--
 	case store.FateVoid:
 		b.rec.Voids--
+	case store.FateWaiting: // is not counted
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *stage) take(list ...*delta.Delta) *replica.Received {
 	for _, d := range list {
 		envelopes = append(envelopes, d.Bytes())
 	}
-	s.naive.receive(envelopes...)
+	s.receive(envelopes...)
 	return s.h.receive(s.c, envelopes...)
 }
 
@@ -81,7 +81,7 @@ func (s *stage) call() *delta.Delta {
 	})
 	must(s.t, err)
 	raw := s.h.made[res.Delta]
-	s.naive.receive(raw)
+	s.receive(raw)
 	return opened(s.t, raw)
 }
 

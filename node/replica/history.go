@@ -9,7 +9,6 @@ import (
 
 	"mero/node/dag"
 	"mero/node/delta"
-	"mero/node/ident"
 	"mero/node/store"
 )
 
@@ -224,22 +223,6 @@ func (h *history) heads() []delta.ID {
 
 // waiting is how many deltas wait, for whatever it is.
 func (h *history) waiting() uint64 { return uint64(len(h.blocked) + h.graph.Pending()) }
-
-// full reports whether one more delta of an author may not wait: there are enough
-// that wait for something that may never come.
-func (h *history) full(author ident.PublicKey) bool {
-	n, his := 0, 0
-	for id := range h.blocked {
-		if w := h.held[id]; w != nil && w.kind == waitOrder {
-			continue
-		}
-		n++
-		if node, _ := h.graph.Get(id); node.Writer.Author == author {
-			his++
-		}
-	}
-	return n >= maxHeld || his >= maxHeldPerAuthor
-}
 
 // ancestorOf names a delta that holds back another.
 func (h *history) ancestorOf(id delta.ID) (delta.ID, *wait) {

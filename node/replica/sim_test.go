@@ -6,15 +6,12 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/cryptotest"
 	"time"
 
 	"mero/node/delta"
 	"mero/node/replica"
-	"mero/node/store"
 	"mero/node/vm"
 )
 
@@ -60,7 +57,7 @@ func newSim(t testing.TB, h *home, c choices, module *vm.Module, app [32]byte) *
 	t.Helper()
 	h.t = t
 	w := newWorld(t, app, 1<<20)
-	s := &sim{t: t, choices: c, h: h, w: w, naive: newNaive(t, w, module), trouble: c.below(3) == 0 && os.Getenv("NOTROUBLE") == ""}
+	s := &sim{t: t, choices: c, h: h, w: w, naive: newNaive(t, w, module), trouble: c.below(3) == 0}
 	h.wall = func() time.Time { return s.naive.now }
 	s.c = w.join(h)
 	rng := rand.New(rand.NewPCG(uint64(c.below(256)), 0))
@@ -304,7 +301,3 @@ func FuzzAgainstModel(f *testing.F) {
 		simulate(t, h, &fromBytes{data}, module, app, min(len(data)/6, 40))
 	})
 }
-
-var _ = sync.Mutex{}
-var _ = atomic.Int64{}
-var _ = store.FateFolded

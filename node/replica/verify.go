@@ -199,8 +199,10 @@ func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open 
 func (h *history) checkOne(rec *store.Context, r store.DeltaRecord, open func([]byte) (*delta.Delta, error)) error {
 	d, err := open(r.Bytes)
 	var newer *delta.UpgradeError
-	var header delta.Header
-	id := delta.ID{}
+	var (
+		header delta.Header
+		id     delta.ID
+	)
 	switch {
 	case errors.As(err, &newer):
 		id, header = newer.ID, newer.Header

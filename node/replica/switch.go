@@ -1,0 +1,197 @@
+package replica
+
+import (
+	"context"
+	"errors"
+
+	"mero/node/delta"
+	"mero/node/store"
+)
+
+// dropRest notes what the base has and the job's state lacks, so that a job that
+// began with nothing is one over its base.
+func (j *job) dropRest(ctx context.Context) error {
+	for entry, err := range j.base.StateAll() {
+		if err != nil {
+			return err
+		}
+		if _, ok, err := j.b.state.Get(entry.Key); err != nil {
+			return err
+		} else if !ok {
+			j.b.state.put(entry.Key, nil, nil, true, false)
+		}
+		if err := j.spill(ctx); err != nil {
+			return err
+		}
+	}
+	j.merged = true
+	if j.scratch == nil {
+		j.b.state.below = j.base
+	}
+	return nil
+}
+
+// finish runs as the only work of a batch b on the live state: it folds what is
+// still to fold, and puts the job's state in the place of the live one.
+func (j *job) finish(ctx context.Context, b *batch) error {
+	if err := b.loadHistory(); err != nil {
+		return err
+	}
+	j.pace = false
+	for {
+		want, before := b.history.wanted(j.from, j.held, true)
+		if before != j.before {
+			return errRestart // something came or went behind the job's beginning
+		}
+		err := j.foldTo(ctx, want, b.view)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errHeld) {
+			return err
+		}
+	}
+	j.settleHeld(b)
+	if err := j.replaceState(ctx, b); err != nil {
+		return err
+	}
+	if err := j.replaceTrail(b); err != nil {
+		return err
+	}
+	if err := j.replaceFates(b); err != nil {
+		return err
+	}
+	rec := j.b.rec
+	b.rec.Last, b.rec.Clock, b.rec.Sum, b.rec.StateBytes = rec.Last, rec.Clock, rec.Sum, rec.StateBytes
+	b.rec.GuestRoot, b.rec.Layouts, b.rec.Initialised = rec.GuestRoot, rec.Layouts, rec.Initialised || b.rec.Initialised
+	b.rolled, b.distrust = true, false
+	b.conclude()
+	return nil
+}
+
+// settleHeld lets go what waited for the job, and makes wait what it left out.
+func (j *job) settleHeld(b *batch) {
+	h := b.history
+	for id, w := range h.held {
+		if w.kind == waitOrder {
+			h.release(id)
+		}
+	}
+	h.settle()
+	for id, w := range j.held {
+		if rec, err := b.view.Delta(id); err == nil {
+			b.uncount(rec.Fate)
+		}
+		b.hold(id, h.place(id).Time, w.kind, w.words)
+	}
+	if len(j.held) == 0 {
+		return
+	}
+	for id := range h.blocked {
+		if _, own := h.held[id]; own {
+			continue
+		}
+		if rec, err := b.view.Delta(id); err == nil && rec.Fate != store.FateWaiting {
+			b.uncount(rec.Fate)
+			b.rests(id, rec.Time)
+		}
+	}
+}
+
+// replaceState makes the changes that turn the live state into the job's: of the
+// keys that the job touched, and of those that the live state touched since.
+func (j *job) replaceState(ctx context.Context, b *batch) error {
+	touched := j.set.replica(j.id).touched
+	for key := range j.b.state.cells {
+		touched[key] = struct{}{}
+	}
+	if err := j.replaceLocal(b); err != nil {
+		return err
+	}
+	changes := make([]store.Change, 0, len(touched))
+	for key := range touched {
+		value, has, err := j.b.state.Get([]byte(key))
+		if err != nil {
+			return err
+		}
+		changes = append(changes, store.Change{Key: []byte(key), New: value, HasNew: has})
+	}
+	if j.scratch != nil {
+		b.step.Scratch = j.scratch
+		return j.scratch.Put(ctx, changes)
+	}
+	for _, c := range changes {
+		before, had, err := b.view.Get(c.Key)
+		if err != nil {
+			return err
+		}
+		b.state.put(c.Key, before, c.New, had, c.HasNew)
+	}
+	return nil
+}
+
+// replaceLocal removes node-local keys that the job's deltas created in the
+// replicated state (R6).
+func (j *job) replaceLocal(b *batch) error {
+	for key := range j.b.local.cells {
+		old, had, err := b.local.Get([]byte(key))
+		if err != nil {
+			return err
+		}
+		if had {
+			b.local.put([]byte(key), old, nil, true, false)
+		}
+	}
+	return nil
+}
+
+// replaceTrail puts the job's spans in the place of the live ones after its
+// beginning.
+func (j *job) replaceTrail(b *batch) error {
+	if err := b.trail.Replace(j.from, &j.b.trail); err != nil {
+		return err
+	}
+	return b.trail.Compact(j.b.rec.StateBytes)
+}
+
+// fate is what the job found of a delta that it folded.
+func (j *job) fate(id delta.ID) (store.Fate, string) {
+	if reason, void := j.voids[id]; void {
+		return store.FateVoid, reason
+	}
+	return store.FateFolded, ""
+}
+
+// replaceFates records the fates that the job found and that are not the stored
+// ones, and counts.
+func (j *job) replaceFates(b *batch) error {
+	if j.whole {
+		b.rec.Deltas, b.rec.Voids = 0, 0
+	}
+	said := make(map[delta.ID][]delta.Event, len(j.b.news))
+	for _, n := range j.b.news {
+		said[n.id] = n.events
+	}
+	for _, id := range j.folded {
+		fate, reason := j.fate(id)
+		was, err := b.view.Delta(id)
+		if err != nil {
+			return err
+		}
+		if !j.whole {
+			b.uncount(was.Fate)
+		}
+		if fate == store.FateFolded {
+			b.rec.Deltas++
+		} else {
+			b.rec.Voids++
+		}
+		if fate != was.Fate || reason != was.Reason {
+			b.records[id] = &store.DeltaRecord{ID: id, Time: was.Time, Fate: fate, Reason: reason}
+		}
+		if fate == store.FateFolded && was.Fate != store.FateFolded {
+			b.news = append(b.news, news{id: id, events: said[id]})
+		}
+	}
+	return nil
+}
