@@ -87,12 +87,36 @@ func (e *env) payload(w io.Writer, d *api.DeltaDetail) {
 		cells = append(cells, "depth", fmt.Sprintf("%d, in a chain of handlers", *d.Depth))
 	}
 	pairs(w, cells...)
+	if p.Artifact != nil {
+		e.actions(w, p.Artifact)
+	}
 	for _, event := range p.Events {
 		handler := ""
 		if event.Handler != "" {
 			handler = " → " + printable(event.Handler)
 		}
 		line(w, "event %s%s: %s", printable(event.Kind), handler, contentText(&event.Data))
+	}
+}
+
+// actions prints what an artifact changes.
+func (e *env) actions(w io.Writer, a *api.ArtifactPayload) {
+	for i := range a.Actions {
+		action := &a.Actions[i]
+		words := []string{action.Kind, e.id(action.ID)}
+		for _, word := range []string{action.Type, action.Field, action.Storage} {
+			if word != "" {
+				words = append(words, printable(word))
+			}
+		}
+		text := strings.Join(words, "  ")
+		if action.Data != nil {
+			text += ": " + contentText(action.Data)
+		}
+		line(w, "%s", text)
+	}
+	if a.More > 0 {
+		line(w, "and %s more", count(a.More, "action"))
 	}
 }
 

@@ -263,8 +263,36 @@ type GenesisPayload struct {
 // ArtifactPayload describes an artifact.
 type ArtifactPayload struct {
 	Size int `json:"size"`
-	// Layouts are the published forms that it fits; none for another form.
-	Layouts []string `json:"layouts"`
+	// Layouts are the published forms that it fits and that the application's other
+	// artifacts fit; none for another form. Actions are what it says in the first.
+	Layouts []string       `json:"layouts"`
+	Actions []ActionDetail `json:"actions,omitempty"`
+	// More counts actions behind the first MaxActionList.
+	More int `json:"more,omitempty"`
+}
+
+// MaxActionList bounds ArtifactPayload.Actions.
+const MaxActionList = 1000
+
+// ActionDetail is a change of one entry of the application's state, as the
+// application says.
+type ActionDetail struct {
+	// Kind is add, update, delete or compare.
+	Kind string `json:"kind"`
+	ID   Hash   `json:"id"`
+	// Parent is the entry that it lies in.
+	Parent *Hash `json:"parent,omitempty"`
+	// Data is the entry's new value; absent for deletions.
+	Data *Content `json:"data,omitempty"`
+	// Type and Field name the collection, where the layout says them.
+	Type  string `json:"type,omitempty"`
+	Field string `json:"field,omitempty"`
+	// At is when the application says that it happened.
+	At *time.Time `json:"at,omitempty"`
+	// Storage is who may change the entry: user, frozen, shared or member; absent for
+	// everybody. Owner is the user's key.
+	Storage string           `json:"storage,omitempty"`
+	Owner   *ident.PublicKey `json:"owner,omitempty"`
 }
 
 // EventDetail is an event of a delta.

@@ -39,10 +39,7 @@ func (i *Inspector) Delta(ctx context.Context, id ident.ContextID, which api.Has
 		return api.DeltaDetail{}, fmt.Errorf("%w: %s", ErrDeltaNotFound, which)
 	}
 	r := newReader(view, x)
-	row, d, err := r.describe(&x.entries[at], &rec)
-	if err != nil {
-		return api.DeltaDetail{}, err
-	}
+	row, d := r.describe(&x.entries[at], &rec)
 	detail := api.DeltaDetail{DeltaRow: row, ContextID: id, Signature: signature(rec.Bytes)}
 	if h, _, err := delta.HeaderOf(rec.Bytes); err == nil {
 		detail.Version, detail.Epoch = h.Version, api.Hash(h.Epoch)
@@ -60,7 +57,7 @@ func (i *Inspector) Delta(ctx context.Context, id ident.ContextID, which api.Has
 		detail.Unopened = why
 		return detail, err
 	}
-	detail.Payload = payloadShape(payload)
+	detail.Payload = payloadShape(payload, view.Context().Layouts)
 	events, depth := len(payload.state.Events), int(payload.state.Depth)
 	detail.Events, detail.Depth = &events, &depth
 	return detail, nil
@@ -75,7 +72,8 @@ func signature(raw []byte) string {
 	return err.Error()
 }
 
-func payloadShape(p *opened) *api.DeltaPayload {
+// payloadShape is a payload for people; pinned are the layouts of the application.
+func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 	if g := p.genesis; g != nil {
 		return &api.DeltaPayload{Genesis: &api.GenesisPayload{
 			Semantics: g.Semantics, ApplicationID: g.App, Code: api.Hash(g.Code), Package: g.Package, Version: g.Version,
@@ -86,10 +84,7 @@ func payloadShape(p *opened) *api.DeltaPayload {
 	if s := &p.state; s.Call != nil {
 		out.Call = &api.CallDetail{Method: s.Call.Method, Input: content(s.Call.Input)}
 	} else {
-		out.Artifact = &api.ArtifactPayload{Size: len(s.Artifact), Layouts: []string{}}
-		for _, layout := range artifact.Layouts(s.Artifact) {
-			out.Artifact.Layouts = append(out.Artifact.Layouts, layout.String())
-		}
+		out.Artifact = artifactShape(s.Artifact, pinned)
 	}
 	if p.state.GuestRoot != [32]byte{} {
 		guestRoot := api.Hash(p.state.GuestRoot)
@@ -112,6 +107,59 @@ func content(data []byte) api.Content {
 		out.JSON = data
 	default:
 		out.Text = string(data)
+	}
+	return out
+}
+
+// artifactShape takes an artifact apart in the first layout that it fits, of those
+// that are pinned.
+func artifactShape(data []byte, pinned uint16) *api.ArtifactPayload {
+	out := &api.ArtifactPayload{Size: len(data), Layouts: []string{}}
+	var first artifact.Layout
+	for _, layout := range artifact.Layouts(data) {
+		if layout.Bit()&pinned == 0 {
+			continue
+		}
+		if first == 0 {
+			first = layout
+		}
+		out.Layouts = append(out.Layouts, layout.String())
+	}
+	if first == 0 {
+		return out
+	}
+	decoded, err := artifact.Decode(data, first)
+	if err != nil { // it fits, so it decodes
+		return out
+	}
+	shown := min(len(decoded.Actions), api.MaxActionList)
+	out.More = len(decoded.Actions) - shown
+	for i := range decoded.Actions[:shown] {
+		out.Actions = append(out.Actions, actionShape(&decoded.Actions[i]))
+	}
+	return out
+}
+
+func actionShape(a *artifact.Action) api.ActionDetail {
+	out := api.ActionDetail{Kind: a.Kind.String(), ID: api.Hash(a.ID), Type: a.Type, Field: a.Field}
+	if len(a.Ancestors) > 0 {
+		parent := api.Hash(a.Ancestors[0])
+		out.Parent = &parent
+	}
+	if a.Kind != artifact.ActionDelete {
+		data := content(a.Data)
+		out.Data = &data
+	}
+	if at := max(a.Created, a.Updated, a.Deleted); at > 0 && at <= uint64(delta.MaxTime) {
+		when := delta.Time(at).Wall()
+		out.At = &when
+	}
+	if s := a.Storage; s != nil {
+		out.Storage = s.Kind.String()
+		if s.Kind == artifact.StorageUser {
+			owner := s.Owner
+			out.Owner = &owner
+		}
 	}
 	return out
 }

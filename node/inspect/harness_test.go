@@ -235,7 +235,10 @@ func payload(t testing.TB, s delta.State) []byte {
 }
 
 // garbage is the payload of a delta that does not apply.
-func garbage(t testing.TB) []byte { return payload(t, delta.State{Artifact: []byte("garbage")}) }
+func garbage(t testing.TB) []byte {
+	t.Helper()
+	return payload(t, delta.State{Artifact: []byte("garbage")})
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()

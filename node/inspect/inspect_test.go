@@ -331,8 +331,11 @@ func TestDetail(t *testing.T) {
 	_, key := h.key(c.Context)
 	w := newWriter(c.Context, key)
 	talks := w.seal(t, 1, time.Second, payload(t, delta.State{Artifact: []byte("garbage"), GuestRoot: [32]byte{7}, Depth: 2, Events: []delta.Event{
-		{Kind: "json", Data: []byte(`{"a": [1]}`), Handler: "on_json"}, {Kind: "text", Data: []byte("a text\x1b[0m")},
-		{Kind: "bytes", Data: []byte{0xff, 1}}, {Kind: "nothing"}, {Kind: "bad json", Data: []byte("\"\xff\"")},
+		{Kind: "json", Data: []byte(`{"a": [1]}`), Handler: "on_json"},
+		{Kind: "text", Data: []byte("a text\x1b[0m")},
+		{Kind: "bytes", Data: []byte{0xff, 1}},
+		{Kind: "nothing"},
+		{Kind: "bad json", Data: []byte("\"\xff\"")},
 	}}), genesis)
 	calls := w.seal(t, 2, time.Second, payload(t, delta.State{Call: &delta.Call{Method: "set", Input: []byte(`{"k":1}`)}}), talks)
 	sealed := newWriter(c.Context, delta.NewEpochKey()).seal(t, 1, time.Second, garbage(t), genesis)

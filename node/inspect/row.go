@@ -47,9 +47,9 @@ func (r *rowReader) row(e *entry) (api.DeltaRow, error) {
 	if err != nil {
 		return api.DeltaRow{}, fmt.Errorf("read delta %s: %w", e.place.ID, err)
 	}
-	row, d, err := r.describe(e, &rec)
-	if err != nil || d == nil {
-		return row, err
+	row, d := r.describe(e, &rec)
+	if d == nil {
+		return row, nil
 	}
 	if payload, _, err := r.open(d); err != nil {
 		return row, err
@@ -62,7 +62,7 @@ func (r *rowReader) row(e *entry) (api.DeltaRow, error) {
 
 // describe is a row without what the payload says, and the delta; nil when this
 // release cannot read it, or nobody can.
-func (r *rowReader) describe(e *entry, rec *store.DeltaRecord) (api.DeltaRow, *delta.Delta, error) {
+func (r *rowReader) describe(e *entry, rec *store.DeltaRecord) (api.DeltaRow, *delta.Delta) {
 	row := api.DeltaRow{
 		ID: api.Hash(rec.ID), Time: rec.Time.Wall(), Parents: []api.Hash{}, Children: e.children,
 		Fate: fateName(rec.Fate), Reason: rec.Reason, Size: len(rec.Bytes), Forked: e.forked,
@@ -90,13 +90,13 @@ func (r *rowReader) describe(e *entry, rec *store.DeltaRecord) (api.DeltaRow, *d
 		row.Problem = "the stored bytes are damaged: " + err.Error()
 		var id delta.ID
 		if h, id, err = delta.HeaderOf(rec.Bytes); err != nil || id != rec.ID {
-			return row, nil, nil //nolint:nilerr // the row says it
+			return row, nil
 		}
 	default:
 		h = d.Header()
 		if d.ID() != rec.ID {
 			row.Problem = fmt.Sprintf("the stored bytes are those of delta %s", d.ID())
-			return row, nil, nil
+			return row, nil
 		}
 	}
 	row.Kind, row.Author, row.Incarnation, row.Seq = h.Kind.String(), h.Author, h.Incarnation.String(), h.Seq
@@ -104,7 +104,7 @@ func (r *rowReader) describe(e *entry, rec *store.DeltaRecord) (api.DeltaRow, *d
 	if row.Problem == "" && h.Time != rec.Time {
 		row.Problem = fmt.Sprintf("it is stored under another time than its own, %s", h.Time)
 	}
-	return row, d, nil
+	return row, d
 }
 
 func fateName(f store.Fate) string {
@@ -113,8 +113,9 @@ func fateName(f store.Fate) string {
 		return api.FateVoid
 	case store.FateWaiting:
 		return api.FateWaiting
+	default:
+		return api.FateFolded
 	}
-	return api.FateFolded
 }
 
 // opened is a payload that was read.
@@ -150,6 +151,7 @@ func (r *rowReader) open(d *delta.Delta) (*opened, string, error) {
 			return nil, err.Error(), nil //nolint:nilerr // it is the answer
 		}
 		return &opened{state: s}, "", nil
+	default:
+		return nil, "this release does not know what a delta of kind " + h.Kind.String() + " says", nil
 	}
-	return nil, "this release does not know what a delta of kind " + h.Kind.String() + " says", nil
 }
