@@ -120,6 +120,9 @@ func (e *env) actions(w io.Writer, a *api.ArtifactPayload) {
 	}
 }
 
+// maxHex is how many bytes of a byte string that is no text are shown to people.
+const maxHex = 256
+
 // contentText shows a byte string as what it is.
 func contentText(c *api.Content) string {
 	switch {
@@ -129,6 +132,9 @@ func contentText(c *api.Content) string {
 		return printable(string(c.JSON))
 	case c.Text != "":
 		return strconv.Quote(c.Text)
+	}
+	if len(c.Bytes) > maxHex {
+		return fmt.Sprintf("%d bytes: %x… (all of them with --format json)", c.Size, []byte(c.Bytes[:maxHex]))
 	}
 	return fmt.Sprintf("%d bytes: %x", c.Size, []byte(c.Bytes))
 }

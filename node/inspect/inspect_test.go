@@ -134,6 +134,8 @@ func TestPages(t *testing.T) {
 func TestPagesStandStill(t *testing.T) {
 	h, c := two(t)
 	before := h.all(c.Context, api.DagQuery{}, 1000)
+	_, key := h.key(c.Context)
+	genesis := h.log(c.Context)[0]
 	var got []api.DeltaRow
 	q := api.DagQuery{Limit: 3}
 	for i := 0; ; i++ {
@@ -144,6 +146,8 @@ func TestPagesStandStill(t *testing.T) {
 		}
 		q.After = page.Next
 		h.put(c, fmt.Sprint("more", i), "y")
+		late := newWriter(c.Context, key).seal(t, 1, 0, garbage(t), genesis) // its place is on the last page
+		h.receive(c.Context, late.Bytes())
 	}
 	ids := func(rows []api.DeltaRow) (out []api.Hash) {
 		for _, r := range rows {
