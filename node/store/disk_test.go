@@ -300,7 +300,9 @@ func diskOfOverwrites(t *testing.T, steps uint64, deltaBytes int) {
 	if n := flat["state"] + flat["undo"]; n > 2<<10 {
 		t.Errorf("state and undo have %d KiB, P19 allows 2 MiB", n)
 	}
-	if deltaBytes == 0 && compacted > 2<<20 {
+	// Fewer steps, as under the race detector, end in one table, which badger leaves
+	// as it is, old context records and all.
+	if deltaBytes == 0 && steps >= 10_000 && compacted > 2<<20 {
 		t.Errorf("%d KiB on disk, P19 allows 2 MiB", compacted>>10)
 	}
 	if deltaBytes == 0 && highest > 64<<20 {
