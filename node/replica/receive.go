@@ -332,6 +332,8 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	}
 	got.New++
 	b.arrived[p.id] = p.raw
+	// It may have been discarded by this very batch, and have come again.
+	b.step.DeltaDrop = slices.DeleteFunc(b.step.DeltaDrop, func(d delta.Place) bool { return d.ID == p.id })
 	b.tellForks(&p.header, added.Connected)
 	if len(added.Connected) == 0 {
 		got.Missing = append(got.Missing, added.Missing...)

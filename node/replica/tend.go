@@ -206,6 +206,7 @@ func (s *Set) Reconsider(ctx context.Context, id ident.ContextID) error {
 // retry releases the held deltas that need not wait any more.
 func (b *batch) retry() ([]delta.Place, error) {
 	h, now := b.history, b.set.deps.Wall()
+	var released []delta.Place
 	for id, w := range h.held {
 		if w.kind == waitOrder {
 			b.deep = true
@@ -224,9 +225,16 @@ func (b *batch) retry() ([]delta.Place, error) {
 			b.hold(id, header.Time, still.kind, still.words)
 		case still == nil && b.due(w, now):
 			h.release(id)
+			released = append(released, delta.Place{Time: header.Time, ID: id})
 		}
 	}
-	return h.settle(), nil
+	free := h.settle()
+	for _, p := range released {
+		if h.isBlocked(p.ID) {
+			b.rests(p.ID, p.Time)
+		}
+	}
+	return free, nil
 }
 
 // due reports whether it is time to try a delta again that this node could not
