@@ -28,7 +28,7 @@ func TestOwnReasonLasts(t *testing.T) {
 			case "upgrade":
 				child = s.w.forge(b, forged{version: 2, kind: 2, parents: []*delta.Delta{parent}, seq: 1, more: []any{uint64(1)}})
 			}
-			s.naive.receive(child)
+			s.receive(child)
 			s.h.receive(s.c, child)
 			s.take(parent)
 			s.same()
