@@ -189,7 +189,10 @@ func (r reader) replace(out []write, c Change) ([]write, error) {
 // All yields every key that the scratch has, as of now: keys of up to 512 bytes
 // ascending, then longer ones in no useful order. The slices are the caller's. It
 // ends after the first error.
-func (sc *Scratch) All() iter.Seq2[ScratchEntry, error] {
+func (sc *Scratch) All() iter.Seq2[ScratchEntry, error] { return sc.from(nil) }
+
+// from is All from a form on.
+func (sc *Scratch) from(form []byte) iter.Seq2[ScratchEntry, error] {
 	return func(yield func(ScratchEntry, error) bool) {
 		sc.mu.RLock()
 		err := sc.usable()
@@ -197,7 +200,7 @@ func (sc *Scratch) All() iter.Seq2[ScratchEntry, error] {
 		stopped := false
 		if err == nil {
 			err = sc.store.read(func(txn *badger.Txn) error {
-				stopped, err = sc.each(txn, yield)
+				stopped, err = sc.each(txn, form, yield)
 				return err
 			})
 		}
@@ -208,8 +211,8 @@ func (sc *Scratch) All() iter.Seq2[ScratchEntry, error] {
 }
 
 // each yields entries; stopped when the caller has enough.
-func (sc *Scratch) each(txn *badger.Txn, yield func(ScratchEntry, error) bool) (stopped bool, err error) {
-	c := sc.reader(txn).cursor(spaceState, sc.generation, nil)
+func (sc *Scratch) each(txn *badger.Txn, form []byte, yield func(ScratchEntry, error) bool) (stopped bool, err error) {
+	c := sc.reader(txn).cursor(spaceState, sc.generation, form)
 	defer c.it.Close()
 	for ; c.now != nil; c.next() {
 		layers := []*group{c.now}
