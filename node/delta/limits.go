@@ -3,7 +3,7 @@ package delta
 // Limits of the protocol, in bytes or items. They are constants, not settings:
 // every replica has to reach the same verdict (R5).
 const (
-	// MaxArtifact bounds the artifact of one delta, in bytes.
+	// MaxArtifact bounds the artifact, or the operations, of one delta, in bytes.
 	MaxArtifact = 4 << 20
 	// MaxChanged bounds the bytes of state that one delta may change: keys and new
 	// values together. Whoever folds counts them; over it a delta is void.

@@ -47,6 +47,9 @@ type State struct {
 	// Call is set for an application without commit (wasm-abi 5.9): folding the
 	// delta is running the call again. Artifact is empty then.
 	Call *Call
+	// Ops are the operations on host-managed collections, as node/collections writes
+	// them. Artifact and Call are empty then.
+	Ops []byte
 }
 
 // Event is one event of a call.
@@ -81,6 +84,7 @@ type stateWire struct {
 	Events    []eventWire `cbor:"3,keyasint,omitempty"`
 	Depth     uint64      `cbor:"4,keyasint,omitempty"`
 	Call      *callWire   `cbor:"5,keyasint,omitempty"`
+	Ops       []byte      `cbor:"6,keyasint,omitempty"`
 }
 
 type eventWire struct {
@@ -164,7 +168,7 @@ func DecodeState(payload []byte) (State, error) {
 	if err := decode(payload, &w); err != nil {
 		return State{}, payloadError("state", err)
 	}
-	s := State{Artifact: w.Artifact, Depth: uint8(min(w.Depth, 255))}
+	s := State{Artifact: w.Artifact, Depth: uint8(min(w.Depth, 255)), Ops: w.Ops}
 	for _, e := range w.Events {
 		s.Events = append(s.Events, Event{Kind: e.Kind, Data: e.Data, Handler: e.Handler})
 	}
@@ -189,7 +193,7 @@ func DecodeState(payload []byte) (State, error) {
 }
 
 func (s *State) wire() stateWire {
-	w := stateWire{Artifact: s.Artifact, Depth: uint64(s.Depth)}
+	w := stateWire{Artifact: s.Artifact, Depth: uint64(s.Depth), Ops: s.Ops}
 	if s.GuestRoot != [32]byte{} {
 		w.GuestRoot = s.GuestRoot[:]
 	}
@@ -203,11 +207,18 @@ func (s *State) wire() stateWire {
 }
 
 func (s *State) check() error {
-	if s.Call != nil && len(s.Artifact) > 0 {
-		return fmt.Errorf("%w: artifact and call", ErrMalformed)
+	forms := 0
+	for _, has := range []bool{len(s.Artifact) > 0, s.Call != nil, len(s.Ops) > 0} {
+		if has {
+			forms++
+		}
+	}
+	if forms > 1 {
+		return fmt.Errorf("%w: more than one of artifact, call and operations", ErrMalformed)
 	}
 	errs := []error{
 		size("artifact", len(s.Artifact), MaxArtifact),
+		size("operations", len(s.Ops), MaxArtifact),
 		size("events", len(s.Events), MaxEvents),
 		size("depth", int(s.Depth), MaxDepth),
 	}

@@ -59,6 +59,7 @@ func TestStateRoundTrip(t *testing.T) {
 		"empty": {}, "full": fullState(), "full call": fullCall(),
 		"small": {Artifact: []byte{0}, Events: []delta.Event{{}}},
 		"call":  {Call: &delta.Call{Method: "m"}, Depth: 1},
+		"ops":   {Ops: []byte{1, 2}, Depth: 3, Events: []delta.Event{{Kind: "k"}}},
 	} {
 		raw, err := delta.EncodeState(want)
 		if err != nil {
@@ -88,6 +89,8 @@ func TestEncodeRefuses(t *testing.T) {
 		"handler":        {func(_ *delta.Genesis, s *delta.State) { s.Events[9].Handler += "x" }, delta.ErrTooLarge},
 		"depth":          {func(_ *delta.Genesis, s *delta.State) { s.Depth = 4 }, delta.ErrTooLarge},
 		"call with more": {func(_ *delta.Genesis, s *delta.State) { s.Call = &delta.Call{Method: "m"} }, delta.ErrMalformed},
+		"ops with more":  {func(_ *delta.Genesis, s *delta.State) { s.Ops = []byte{1} }, delta.ErrMalformed},
+		"long ops":       {func(_ *delta.Genesis, s *delta.State) { *s = delta.State{Ops: make([]byte, delta.MaxArtifact+1)} }, delta.ErrTooLarge},
 		"no method":      {func(_ *delta.Genesis, s *delta.State) { *s = delta.State{Call: &delta.Call{}} }, delta.ErrMalformed},
 		"long method":    {func(_ *delta.Genesis, s *delta.State) { *s = fullCall(); s.Call.Method += "x" }, delta.ErrTooLarge},
 		"method bytes":   {func(_ *delta.Genesis, s *delta.State) { *s = fullCall(); s.Call.Method = "\xff" }, delta.ErrMalformed},
@@ -209,6 +212,9 @@ func TestDecodeStateRefuses(t *testing.T) {
 		"event kind as bytes": {edited(t, raw, edits{key(3): event([]byte("k"), []byte("d"), "")}), delta.ErrMalformed},
 		"event not UTF-8":     {[]byte{0xa1, 0x03, 0x81, 0x83, 0x61, 0xff, 0x40, 0x60}, delta.ErrMalformed},
 		"artifact and call":   {edited(t, raw, edits{key(5): []any{"m", []byte{}, make([]byte, 32)}}), delta.ErrMalformed},
+		"artifact and ops":    {edited(t, raw, edits{key(6): []byte{1}}), delta.ErrMalformed},
+		"empty ops":           {[]byte{0xa1, 0x06, 0x40}, delta.ErrNotCanonical},
+		"ops as a list":       {[]byte{0xa1, 0x06, 0x81, 0x05}, delta.ErrPayload},
 		"call of two parts":   {edited(t, raw, edits{key(1): nil, key(5): []any{"m", []byte{}}}), delta.ErrMalformed},
 		"null call":           {[]byte{0xa1, 0x05, 0xf6}, delta.ErrNotCanonical},
 		"short seed":          {edited(t, raw, edits{key(1): nil, key(5): []any{"m", []byte{}, make([]byte, 31)}}), delta.ErrMalformed},
@@ -239,7 +245,7 @@ func TestDecodeStateRefuses(t *testing.T) {
 			t.Errorf("%s: %d bytes of memory for %d bytes", name, grown, len(row.raw))
 		}
 	}
-	if _, err := delta.DecodeState(edited(t, raw, edits{key(6): []any{1, 2}})); !errors.Is(err, delta.ErrUpgrade) || errors.Is(err, delta.ErrPayload) {
+	if _, err := delta.DecodeState(edited(t, raw, edits{key(7): []any{1, 2}})); !errors.Is(err, delta.ErrUpgrade) || errors.Is(err, delta.ErrPayload) {
 		t.Errorf("a field of later: got %v, want ErrUpgrade alone", err)
 	}
 }
@@ -249,6 +255,7 @@ func FuzzDecodeState(f *testing.F) {
 		{},
 		{Artifact: []byte("artifact"), GuestRoot: [32]byte{1}, Depth: 3, Events: []delta.Event{{Kind: "k", Data: []byte("d"), Handler: "h"}, {}}},
 		{Call: &delta.Call{Method: "m", Input: []byte("in")}},
+		{Ops: []byte{1, 2, 3}},
 	} {
 		raw, err := delta.EncodeState(s)
 		if err != nil {
