@@ -158,3 +158,29 @@ func (s *Set) Lead(ctx context.Context, id ident.ContextID) (func(), error) {
 	r := s.replica(id)
 	return r.unlock, r.lock(ctx)
 }
+
+// Overlay is overlays one over the other, for tests.
+type Overlay struct{ top *overlay }
+
+// NewOverlay makes n of them over nothing.
+func NewOverlay(n int) *Overlay {
+	o := &Overlay{top: newOverlay(getter(nothing))}
+	for range n - 1 {
+		o.Deeper()
+	}
+	return o
+}
+
+// Deeper puts one more over them.
+func (o *Overlay) Deeper() { o.top = newOverlay(o.top) }
+
+// Put changes a key in the topmost; nil removes it.
+func (o *Overlay) Put(key, value []byte) {
+	old, had, _ := o.top.Get(key)
+	o.top.put(key, old, value, had, value != nil)
+}
+
+// Range is that of the topmost.
+func (o *Overlay) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
+	return o.top.Range(prefix, after, limit)
+}

@@ -11,7 +11,6 @@ import (
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
-	"mero/node/vm"
 )
 
 const (
@@ -165,19 +164,12 @@ func (j *job) spill(ctx context.Context) error {
 	if err := j.scratch.Put(ctx, j.b.state.changes()); err != nil {
 		return err
 	}
-	below := j.below()
-	j.b.state = newOverlay(getter(func(key []byte) ([]byte, bool, error) {
-		value, present, known, err := j.scratch.Get(key)
-		if known || err != nil {
-			return value, present, err
-		}
-		return below.Get(key)
-	}))
+	j.b.state = newOverlay(scratched{scratch: j.scratch, below: j.below()})
 	return nil
 }
 
 // below is what the job's state lies over.
-func (j *job) below() vm.State {
+func (j *job) below() ranged {
 	if j.whole && !j.merged {
 		return getter(nothing)
 	}

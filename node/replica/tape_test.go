@@ -23,11 +23,16 @@ func tape(ops ...string) []byte { return []byte("T" + strings.Join(ops, "")) }
 // installTape installs that guest, which starts in microseconds.
 func (h *home) installTape() ident.AppID {
 	h.t.Helper()
-	code, err := os.ReadFile("testdata/tape.wasm")
-	must(h.t, err)
-	app, err := h.apps.Install(h.t.Context(), bytes.NewReader(code), apps.Source{URL: "file:///tape.wasm"})
+	app, err := h.apps.Install(h.t.Context(), bytes.NewReader(tapeCode(h.t)), apps.Source{URL: "file:///tape.wasm"})
 	must(h.t, err)
 	return app.ID
+}
+
+func tapeCode(t testing.TB) []byte {
+	t.Helper()
+	code, err := os.ReadFile("testdata/tape.wasm")
+	must(t, err)
+	return code
 }
 
 // base is when the worlds of tests are: by the wall clock the homes of a sim are at

@@ -1,0 +1,61 @@
+package replica_test
+
+import (
+	"bytes"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"mero/node/replica"
+)
+
+// TestOverlayRange reads ranges of overlays over overlays, with keys that were
+// removed, written again, and new ones between.
+func TestOverlayRange(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	key := func() string {
+		b := make([]byte, 1+rng.IntN(3))
+		for i := range b {
+			b[i] = []byte{0, 'a', 'b', 0xff}[rng.IntN(4)]
+		}
+		return string(b)
+	}
+	for range 300 {
+		o, model := replica.NewOverlay(1+rng.IntN(3)), map[string][]byte{}
+		for range rng.IntN(60) {
+			k := key()
+			switch rng.IntN(5) {
+			case 0:
+				delete(model, k)
+				o.Put([]byte(k), nil)
+			case 1:
+				o.Deeper()
+			default:
+				model[k] = []byte{byte(rng.IntN(256))}
+				o.Put([]byte(k), model[k])
+			}
+			prefix, after, limit := []byte(key())[:rng.IntN(2)], []byte(key()), rng.IntN(6)
+			if rng.IntN(3) == 0 {
+				after = nil
+			}
+			var want []string
+			for _, k := range slices.Sorted(maps.Keys(model)) {
+				if len(want) < limit && strings.HasPrefix(k, string(prefix)) && (after == nil || k > string(after)) {
+					want = append(want, k)
+				}
+			}
+			got, err := o.Range(prefix, after, limit)
+			must(t, err)
+			if len(got) != len(want) {
+				t.Fatalf("Range(%q, %q, %d): %d entries, want %q", prefix, after, limit, len(got), want)
+			}
+			for i, kv := range got {
+				if string(kv.Key) != want[i] || !bytes.Equal(kv.Value, model[want[i]]) {
+					t.Fatalf("Range(%q, %q, %d): entry %d is %q = %q", prefix, after, limit, i, kv.Key, kv.Value)
+				}
+			}
+		}
+	}
+}
