@@ -40,6 +40,7 @@ type Trail struct {
 	links []link
 	drop  []store.UndoRef // of the store
 	ended bool            // all that the store has is to be dropped
+	short bool            // the oldest spans are lost
 }
 
 // Of is the trail of a context as a snapshot has it, which must stay open; of none,
@@ -63,7 +64,7 @@ func newLink(s *undo.Span) link {
 func (t *Trail) Push(s *undo.Span) {
 	l := newLink(s)
 	if len(l.form) > undo.MaxBytes {
-		t.links, t.read, t.ended = nil, true, true
+		t.links, t.read, t.ended, t.short = nil, true, true, true
 		return
 	}
 	t.links = append(t.links, l)
@@ -170,7 +171,7 @@ func (t *Trail) CompactTo(budget int) error {
 			return nil
 		case undo.Drop:
 			t.forget(t.links[0])
-			t.links, refs = t.links[1:], refs[1:]
+			t.links, refs, t.short = t.links[1:], refs[1:], true
 		case undo.Join:
 			joined, err := t.join(i)
 			if err != nil {
@@ -229,13 +230,14 @@ func (t *Trail) Len() int { return len(t.links) }
 func (t *Trail) Detach() { t.links, t.drop, t.read, t.view = nil, nil, true, nil }
 
 // Replace puts the spans of another trail in the place of those after a place; of
-// all, for the zero place.
+// all, for the zero place, and when the other one has lost its oldest: what is before
+// these could not be reached any more.
 func (t *Trail) Replace(after delta.Place, by *Trail) error {
 	if err := t.load(); err != nil {
 		return err
 	}
 	keep := 0
-	for keep < len(t.links) && after != (delta.Place{}) && t.links[keep].ref.To.Compare(after) <= 0 {
+	for keep < len(t.links) && !by.short && after != (delta.Place{}) && t.links[keep].ref.To.Compare(after) <= 0 {
 		keep++
 	}
 	for _, l := range t.links[keep:] {
