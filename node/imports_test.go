@@ -19,7 +19,7 @@ import (
 // own. A new package is added here first. Not all of them exist yet.
 var rows = [][]string{
 	{"node/ident", "node/disk", "node/vm/meter", "node/store/files"},
-	{"blobkit", "netkit", "node/vm", "node/auth", "node/sdk", "node/root", "node/artifact"},
+	{"blobkit", "netkit", "node/vm", "node/auth", "node/sdk", "node/root", "node/artifact", "node/manifest"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/sdk/examples"},
 	{"node/dag", "node/undo", "node/members", "node/collections", "node/store", "node/events", "node/api"},
 	{"node/apps", "node/trail", "node/store/storetest"},
@@ -47,7 +47,7 @@ var owners = map[string]string{
 
 // pure packages decide without doing: no I/O, clock, logger or cancellation.
 var (
-	pure   = []string{"node/vm/meter", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/collections"}
+	pure   = []string{"node/vm/meter", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/collections", "node/manifest"}
 	impure = []string{"context", "os", "net", "github.com/rs/zerolog"}
 )
 
