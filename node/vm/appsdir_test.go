@@ -19,6 +19,7 @@ import (
 
 	"mero/node/ident"
 	"mero/node/vm"
+	"mero/node/vm/apptest"
 )
 
 // appsDirVar names a directory of application binaries to try.
@@ -271,19 +272,14 @@ func (p *prober) applyElsewhere(out *vm.Outcome) error {
 	return err
 }
 
-// maxGuesses bounds the tries of one method.
-const maxGuesses = 60
-
 // guess runs a method with {} and then with what its errors ask for, and
 // returns the last outcome, input and error.
 func (p *prober) guess(method string) (out *vm.Outcome, input string, err error) {
-	args := &node{kind: "object", root: true}
-	for range maxGuesses {
-		text := args.write(nil)
-		out, err = p.run(vm.ModeCall, method, text)
-		if err == nil || !args.learn(err) {
-			return out, string(text), err
-		}
-	}
-	return out, string(args.write(nil)), err
+	g := apptest.NewGuess(self.String())
+	err = g.Call(func(input []byte) error {
+		var err error
+		out, err = p.run(vm.ModeCall, method, input)
+		return err
+	})
+	return out, string(g.Input()), err
 }

@@ -1,6 +1,7 @@
 // Package apptest gives tests real applications: written in Go, built with the
 // toolchain that runs the tests, once in each test process. It also holds a few
-// modules of some bytes each that no host may accept.
+// modules of some bytes each that no host may accept, and guesses arguments for the
+// methods of applications that nothing is known of.
 //
 // The sources lie in node/vm/testdata/apps; the key-value application is the
 // example in node/sdk/examples/kv. All functions may be called from tests that
