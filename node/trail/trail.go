@@ -1,8 +1,10 @@
 package trail
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 
 	"mero/node/delta"
@@ -55,7 +57,7 @@ type link struct {
 }
 
 func newLink(s *undo.Span) link {
-	form := s.Encode()
+	form := seal(s.Encode())
 	return link{ref: undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: len(form)}, span: s, form: form}
 }
 
@@ -103,11 +105,36 @@ func (t *Trail) open(l link) (*undo.Span, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := undo.Decode(data)
+	form, err := unseal(data)
+	if err != nil {
+		return nil, err
+	}
+	s, err := undo.Decode(form)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMisfit, err)
 	}
 	return s, nil
+}
+
+// sealSize is a CRC-32C, big endian, before a span at rest. What a span puts back
+// cannot be compared with anything: without it one wrong bit would become state.
+const sealSize = 4
+
+func castagnoli(data []byte) uint32 {
+	return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+}
+
+func seal(form []byte) []byte {
+	sealed := make([]byte, sealSize, sealSize+len(form))
+	binary.BigEndian.PutUint32(sealed, castagnoli(form))
+	return append(sealed, form...)
+}
+
+func unseal(data []byte) ([]byte, error) {
+	if len(data) < sealSize || binary.BigEndian.Uint32(data) != castagnoli(data[sealSize:]) {
+		return nil, fmt.Errorf("%w: its %d bytes are damaged", ErrMisfit, len(data))
+	}
+	return data[sealSize:], nil
 }
 
 // Pop takes the newest span away.

@@ -1,6 +1,7 @@
 package trail_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -95,7 +96,7 @@ func (g *ground) next(changes map[string]string) *undo.Span {
 }
 
 func refOf(s *undo.Span) undo.Ref {
-	return undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: len(s.Encode())}
+	return undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: 4 + len(s.Encode())} // and a checksum
 }
 
 func (g *ground) push(s *undo.Span) {
@@ -439,5 +440,25 @@ func TestMisfit(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestChecksum: no bit of a span at rest can change unseen.
+func TestChecksum(t *testing.T) {
+	data := trail.Seal([]byte("a span"))
+	if form, err := trail.Unseal(data); err != nil || string(form) != "a span" {
+		t.Fatalf("%q, %v", form, err)
+	}
+	for n := range 8 * len(data) {
+		bad := bytes.Clone(data)
+		bad[n/8] ^= 1 << (n % 8)
+		if _, err := trail.Unseal(bad); !errors.Is(err, trail.ErrMisfit) {
+			t.Errorf("bit %d: %v", n, err)
+		}
+	}
+	for n := range data {
+		if _, err := trail.Unseal(data[:n]); !errors.Is(err, trail.ErrMisfit) {
+			t.Errorf("cut to %d bytes: %v", n, err)
+		}
 	}
 }
