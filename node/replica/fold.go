@@ -35,6 +35,8 @@ const (
 type applied struct {
 	out     *vm.Outcome
 	layouts uint16 // the artifact layouts pinned from here on (R7)
+	// app is the application from here on (R10); zero: the one there was.
+	app ident.AppID
 }
 
 // apply runs the application's own code for a delta on the replicated state,
@@ -136,9 +138,6 @@ func pin(pinned uint16, raw []byte, t delta.Time) (uint16, error) {
 // judge gives the verdict about a delta at its place. The reason is empty for one
 // that folds and says why it is void. An error is this node's trouble.
 func (b *batch) judge(ctx context.Context, d *delta.Delta) (applied, delta.State, string, error) {
-	if d.Header().Kind == delta.KindGenesis {
-		return applied{out: &vm.Outcome{Root: b.rec.GuestRoot}, layouts: b.rec.Layouts}, delta.State{}, "", nil
-	}
 	key, err := b.key(d.Header().Epoch)
 	if err != nil {
 		return applied{}, delta.State{}, "", fmt.Errorf("key of epoch %s: %w", d.Header().Epoch, err)
@@ -146,6 +145,11 @@ func (b *batch) judge(ctx context.Context, d *delta.Delta) (applied, delta.State
 	form, err := d.Payload(key)
 	if err != nil {
 		return applied{}, delta.State{}, words(err), nil
+	}
+	switch d.Header().Kind {
+	case delta.KindGenesis:
+		done, void, err := b.judgeGenesis(form)
+		return done, delta.State{}, void, err
 	}
 	payload, err := delta.DecodeState(form)
 	if errors.Is(err, delta.ErrUpgrade) {
@@ -160,17 +164,32 @@ func (b *batch) judge(ctx context.Context, d *delta.Delta) (applied, delta.State
 	}
 	defer release()
 	done, err := b.apply(ctx, module, d, payload)
+	void, err := verdict(err)
+	return done, payload, void, err
+}
+
+// verdict tells why a delta is void from trouble of this node.
+func verdict(err error) (void string, trouble error) {
 	var (
-		void  *VoidError
-		limit *LimitError
+		verdict *VoidError
+		limit   *LimitError
 	)
 	switch {
-	case errors.As(err, &void):
-		return applied{}, payload, words(void.Cause), nil
+	case errors.As(err, &verdict):
+		return words(verdict.Cause), nil
 	case errors.As(err, &limit):
-		return applied{}, payload, words(limit), nil
+		return words(limit), nil
 	}
-	return done, payload, "", err
+	return "", err
+}
+
+// judgeGenesis begins the context with the application that genesis names.
+func (b *batch) judgeGenesis(form []byte) (applied, string, error) {
+	genesis, err := delta.DecodeGenesis(form)
+	if err != nil {
+		return applied{}, "", fmt.Errorf("%w: genesis: %w", ErrDamagedLog, err) // it was read before there was a context
+	}
+	return applied{out: &vm.Outcome{Root: b.rec.GuestRoot}, layouts: b.rec.Layouts, app: genesis.App}, "", nil
 }
 
 // words is an error as a reason at rest: one line, bounded.
@@ -200,6 +219,9 @@ func (b *batch) fold(d *delta.Delta, done applied, void string) {
 			b.replace(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 		}
 		b.rec.GuestRoot, b.rec.Layouts = done.out.Root, done.layouts
+		if !done.app.IsZero() {
+			b.rec.App = done.app
+		}
 		b.rec.Deltas++
 	}
 	b.trail.Push(span)
@@ -222,13 +244,14 @@ func (b *batch) record(d *delta.Delta, fate store.Fate, reason string) {
 	b.records[r.ID] = r
 }
 
-// markSize is a guest root and the pinned layouts.
-const markSize = 32 + 2
+// markSize is a guest root, the pinned layouts and the application.
+const markSize = 32 + 2 + ident.Size
 
 // mark is what else the state was before a delta, for its span.
 func mark(rec *store.Context) []byte {
 	m := append(make([]byte, 0, markSize), rec.GuestRoot[:]...)
-	return append(m, byte(rec.Layouts>>8), byte(rec.Layouts))
+	m = append(m, byte(rec.Layouts>>8), byte(rec.Layouts))
+	return append(m, rec.App[:]...)
 }
 
 // takeBack undoes the newest span.
@@ -254,6 +277,7 @@ func (b *batch) takeBack() error {
 	b.rec.Last, b.rec.Clock = span.From, span.From.Time
 	copy(b.rec.GuestRoot[:], span.Mark)
 	b.rec.Layouts = uint16(span.Mark[32])<<8 | uint16(span.Mark[33])
+	copy(b.rec.App[:], span.Mark[34:])
 	b.rolled = true
 	return nil
 }

@@ -78,7 +78,7 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	b.state = newOverlay(getter(nothing))
 	rec := view.Context()
 	b.rec = store.Context{
-		ID: rec.ID, App: rec.App, Created: rec.Created, Genesis: rec.Genesis, Epoch: rec.Epoch,
+		ID: rec.ID, Created: rec.Created, Genesis: rec.Genesis, Epoch: rec.Epoch,
 		StateQuota: rec.StateQuota, Creator: rec.Creator, Layouts: allLayouts, Step: rec.Step,
 	}
 	b.trail = trail.Of(nil)
