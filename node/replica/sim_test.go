@@ -6,12 +6,15 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/cryptotest"
 	"time"
 
 	"mero/node/delta"
+	"mero/node/ident"
 	"mero/node/replica"
+	"mero/node/sdk/examples/kv/state"
 	"mero/node/vm"
 )
 
@@ -35,11 +38,23 @@ func (c *fromBytes) below(n int) int {
 	return int(b) % n
 }
 
+// guest is the application of a sim.
+type guest struct {
+	module *vm.Module
+	app    ident.AppID
+	// init is the artifact of an init; artifact is an author's, of random operations
+	// that meet those of others, and call what does such on the replica itself.
+	init     []byte
+	artifact func(c choices, a *author) []byte
+	call     func(c choices) (method string, input []byte)
+}
+
 // sim is one replica that authors elsewhere send deltas to, in any order, while it
 // is called itself. After each event it must be what the model says.
 type sim struct {
 	t       testing.TB
 	choices choices
+	guest   guest
 	h       *home
 	w       *world
 	c       replica.Created
@@ -53,11 +68,11 @@ type sim struct {
 	events  int
 }
 
-func newSim(t testing.TB, h *home, c choices, module *vm.Module, app [32]byte) *sim {
+func newSim(t testing.TB, h *home, c choices, g guest) *sim {
 	t.Helper()
 	h.t = t
-	w := newWorld(t, app, 1<<20)
-	s := &sim{t: t, choices: c, h: h, w: w, naive: newNaive(t, w, module), trouble: c.below(3) == 0}
+	w := newWorld(t, g.app, 1<<20)
+	s := &sim{t: t, choices: c, guest: g, h: h, w: w, naive: newNaive(t, w, g.module), trouble: c.below(3) == 0}
 	h.wall = func() time.Time { return s.naive.now }
 	s.c = w.join(h)
 	rng := rand.New(rand.NewPCG(uint64(c.below(256)), 0))
@@ -66,7 +81,7 @@ func newSim(t testing.TB, h *home, c choices, module *vm.Module, app [32]byte) *
 	}
 	s.authors = append(s.authors, w.creator)
 	s.all = append(s.all, w.genesis)
-	s.make(w.creator, tape()) // what an init is
+	s.make(w.creator, g.init)
 	return s
 }
 
@@ -77,20 +92,6 @@ func (s *sim) make(a *author, artifact []byte, parents ...*delta.Delta) {
 	s.all = append(s.all, d)
 	s.pool = append(s.pool, d.Bytes())
 	s.say("author %x makes %s: seq %d, time %d, %q on %v", a.key.Public().String()[:4], d.ID(), a.seq, d.Header().Time/delta.Tick, artifact, d.Header().Parents)
-}
-
-// ops are operations over few keys, so that they meet.
-func (s *sim) ops() []byte {
-	list := make([]string, 0, 3)
-	for range 1 + s.choices.below(3) {
-		op := "aaasdmmiiffppcxnrtuev"[s.choices.below(21)]
-		arg := byte("abcd"[s.choices.below(4)])
-		if op == 'f' {
-			arg = byte(s.choices.below(40))
-		}
-		list = append(list, string([]byte{op, "abcd"[s.choices.below(4)], arg}))
-	}
-	return tape(list...)
 }
 
 // parents are some that an author may know.
@@ -112,7 +113,7 @@ func (s *sim) step() {
 			s.spoil(a)
 			return
 		}
-		s.make(a, s.ops(), s.parents()...)
+		s.make(a, s.guest.artifact(s.choices, a), s.parents()...)
 		return
 	case 3, 4, 5:
 		s.deliver(1 + s.choices.below(3))
@@ -154,11 +155,11 @@ func (s *sim) deliver(n int) {
 
 // call writes on the replica itself; others may rest on what it makes.
 func (s *sim) call() {
-	artifact := s.ops()
+	method, input := s.guest.call(s.choices)
 	res, err := s.h.set.Execute(s.t.Context(), replica.Request{
-		Context: s.w.context, Method: "do", Input: artifact, Executor: s.c.Member,
+		Context: s.w.context, Method: method, Input: input, Executor: s.c.Member,
 	})
-	s.say("call %q: %v", artifact, err)
+	s.say("call %s %q: %v", method, input, err)
 	if err != nil || !res.Changed {
 		return
 	}
@@ -172,7 +173,7 @@ func (s *sim) call() {
 // spoil makes a delta that breaks a rule or has to wait. Nobody honest rests on it,
 // but for forks.
 func (s *sim) spoil(a *author) {
-	form, err := delta.EncodeState(delta.State{Artifact: s.ops()})
+	form, err := delta.EncodeState(delta.State{Artifact: s.guest.artifact(s.choices, a)})
 	must(s.t, err)
 	seq, ticks, key, parents := a.seq+1, uint64(1), s.w.key, append(s.parents(), a.last)
 	kind := s.choices.below(7)
@@ -227,9 +228,9 @@ func (s *sim) finish() {
 }
 
 // simulate runs one sim.
-func simulate(t testing.TB, h *home, c choices, module *vm.Module, app [32]byte, events int) *sim {
+func simulate(t testing.TB, h *home, c choices, g guest, events int) *sim {
 	t.Helper()
-	s := newSim(t, h, c, module, app)
+	s := newSim(t, h, c, g)
 	for range events {
 		s.step()
 	}
@@ -245,6 +246,67 @@ func tapeModule(t testing.TB, h *home) (*vm.Module, [32]byte) {
 	must(t, err)
 	t.Cleanup(release)
 	return module, app
+}
+
+// tapes are the guest of tapes: operations over few keys, so that they meet.
+func tapes(t testing.TB, h *home) guest {
+	t.Helper()
+	ops := func(c choices) []byte {
+		list := make([]string, 0, 3)
+		for range 1 + c.below(3) {
+			op := "aaasdmmiiffppcxnrtuev"[c.below(21)]
+			arg := byte("abcd"[c.below(4)])
+			if op == 'f' {
+				arg = byte(c.below(40))
+			}
+			list = append(list, string([]byte{op, "abcd"[c.below(4)], arg}))
+		}
+		return tape(list...)
+	}
+	module, app := tapeModule(t, h)
+	return guest{
+		module: module, app: app, init: tape(),
+		artifact: func(c choices, _ *author) []byte { return ops(c) },
+		call:     func(c choices) (string, []byte) { return "do", ops(c) },
+	}
+}
+
+// kvs are the key-value application, a guest written in Go whose operations are
+// ordered by times of their own.
+func kvs(t testing.TB, h *home) guest {
+	t.Helper()
+	app := h.install("kv")
+	module, release, err := h.apps.Module(t.Context(), app)
+	must(t, err)
+	t.Cleanup(release)
+	key := func(c choices) string { return strings.Repeat("abcd"[c.below(4):][:1], 1+99*c.below(2)) }
+	value := func(c choices) string { return strings.Repeat("value ", []int{0, 1, 1000}[c.below(3)]) }
+	return guest{
+		module: module, app: app, init: state.Encode([]state.Op{{Kind: state.Init}}),
+		artifact: func(c choices, a *author) []byte {
+			if c.below(12) == 0 {
+				return []byte("no artifact of this application")
+			}
+			ops := make([]state.Op, c.below(4))
+			for i := range ops {
+				// Now and then later than the delta will be.
+				at := delta.NextTime(base) + delta.Time(c.below(30))*delta.Tick
+				ops[i] = state.Op{Kind: state.Set, Key: key(c), Time: uint64(at), Author: a.key.Public()}
+				if c.below(3) == 0 {
+					ops[i].Kind = state.Remove
+				} else {
+					ops[i].Value = value(c)
+				}
+			}
+			return state.Encode(ops)
+		},
+		call: func(c choices) (string, []byte) {
+			if c.below(3) == 0 {
+				return "remove", encode(t, kv{Key: key(c)})
+			}
+			return "set", encode(t, map[string]string{"key": key(c), "value": value(c)})
+		},
+	}
 }
 
 // times is how often to do something: so often on each change, or what a variable of
@@ -265,15 +327,29 @@ func times(t testing.TB, variable string, usual int) int {
 // any order, doubly and in batches, calls in between, and in some of them every kind
 // of trouble (F7, F16). MERO_HISTORIES sets how many, MERO_SEED which is the first.
 func TestAgainstModel(t *testing.T) {
+	againstModel(t, tapes, times(t, "MERO_HISTORIES", 60), 40)
+}
+
+// TestGoGuestAgainstModel is TestAgainstModel with a guest that Go's compiler made:
+// few histories, since each apply takes a millisecond.
+func TestGoGuestAgainstModel(t *testing.T) {
+	usual := 12
+	if raced {
+		usual = 3
+	}
+	againstModel(t, kvs, times(t, "MERO_GO_HISTORIES", usual), 20)
+}
+
+func againstModel(t *testing.T, of func(testing.TB, *home) guest, n, length int) {
+	t.Helper()
 	first := times(t, "MERO_SEED", 1)
-	n := times(t, "MERO_HISTORIES", 60)
 	h := newQuickHome(t)
-	module, app := tapeModule(t, h)
+	g := of(t, h)
 	events, deltas := 0, 0
 	for seed := first; seed < first+n; seed++ {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			cryptotest.SetGlobalRandom(t, uint64(seed))
-			s := simulate(t, h, fromSeed{rand.New(rand.NewPCG(uint64(seed), 0))}, module, app, 40)
+			s := simulate(t, h, fromSeed{rand.New(rand.NewPCG(uint64(seed), 0))}, g, length)
 			events, deltas = events+s.events, deltas+len(s.sent)
 		})
 	}
@@ -284,7 +360,7 @@ func TestAgainstModel(t *testing.T) {
 // FuzzAgainstModel is TestAgainstModel with the fuzzer in charge.
 func FuzzAgainstModel(f *testing.F) {
 	h := newQuickHome(f)
-	module, app := tapeModule(f, h)
+	g := tapes(f, h)
 	for seed := range uint64(8) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		data := make([]byte, 200)
@@ -298,6 +374,6 @@ func FuzzAgainstModel(f *testing.F) {
 		if len(data) > 300 {
 			return
 		}
-		simulate(t, h, &fromBytes{data}, module, app, min(len(data)/6, 40))
+		simulate(t, h, &fromBytes{data}, g, min(len(data)/6, 40))
 	})
 }
