@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mero/node/vm"
+	"mero/node/vm/apptest"
 )
 
 // BenchmarkKV runs a real key-value application on a map: set MERO_BENCH_APP to
@@ -62,6 +63,41 @@ func BenchmarkCall(b *testing.B) {
 			b.Fatal(err)
 		}
 	})
+}
+
+// BenchmarkStart is the start of a call of a Go guest, with a method that reads
+// one key: from the image that calls have, and as deltas are applied, in a fresh
+// instance that initialises itself. They take turns, so that whatever else the
+// machine does meets both.
+func BenchmarkStart(b *testing.B) {
+	m, err := newEngine(b, "").Compile(b.Context(), apptest.KV(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	state, modes := mapState{}, []vm.Mode{vm.ModeCall, vm.ModeApply}
+	run := func(mode vm.Mode, method string) *vm.Outcome {
+		out, err := m.Run(b.Context(), vm.Call{Mode: mode, Method: method, Input: []byte(`{}`), Time: 1 << 60, State: state})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return out
+	}
+	for _, w := range run(vm.ModeCall, "init").Writes {
+		state[string(w.Key)] = string(w.Value)
+	}
+	var times [2][]time.Duration
+	for b.Loop() {
+		for _, mode := range modes {
+			start := time.Now()
+			run(mode, "len")
+			times[mode] = append(times[mode], time.Since(start))
+		}
+	}
+	for i, name := range []string{"image", "fresh"} {
+		slices.Sort(times[i])
+		b.ReportMetric(float64(times[i][len(times[i])/2].Nanoseconds()), name+"-p50-ns")
+		b.ReportMetric(float64(times[i][len(times[i])*99/100].Nanoseconds()), name+"-p99-ns")
+	}
 }
 
 // median reports the p50 beside the mean: it is what P22 asks for, and stands a

@@ -23,6 +23,7 @@ type program struct {
 	start   int // index of the start function among bodies, -1: none
 	custom  []byte
 	table   bool
+	globals [][]byte
 }
 
 func newProgram() *program { return &program{start: -1} }
@@ -92,6 +93,12 @@ func (p *program) fnOf(sig, name string, code ...[]byte) *program {
 	return p
 }
 
+// global adds a mutable global, an i64 that begins at 5, and gives its index.
+func (p *program) global() int {
+	p.globals = append(p.globals, []byte{0x7e, 1, 0x42, 5, 0x0b})
+	return len(p.globals) - 1
+}
+
 // put places bytes in memory and gives their address.
 func (p *program) put(b []byte) uint64 {
 	for len(p.data)%8 != 0 {
@@ -135,6 +142,9 @@ func (p *program) bytes() []byte {
 		out = append(out, section(4, []byte{1, 0x70, 0, 2})...)
 	}
 	out = append(out, section(5, []byte{1, 0, 1})...)
+	if len(p.globals) > 0 {
+		out = append(out, section(6, vec(p.globals...))...)
+	}
 	out = append(out, section(7, vec(exports...))...)
 	if p.start >= 0 {
 		out = append(out, section(8, leb(uint64(len(p.imports)+p.start)))...)

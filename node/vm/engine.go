@@ -145,7 +145,8 @@ func (e *Engine) compile(ctx context.Context, m *Module, wasm []byte) error {
 	case !info.Memory:
 		return &InvalidModuleError{Reason: `no memory is exported as "memory"`}
 	}
-	m.exports, m.abi = info.Exports, info.ABI
+	m.exports, m.abi, m.globals = info.Exports, info.ABI, info.Globals
+	m.noImage.Store(!info.Image || !m.plain(exportInitialize) || e.variant.closeOnDone)
 	m.imports = make(map[string]bool, len(info.Imports))
 	for _, i := range info.Imports {
 		if i.Module == envModule {

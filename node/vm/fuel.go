@@ -149,6 +149,14 @@ func (g *guest) stopped() *Error {
 	return &Error{Kind: KindTimeout, Message: fmt.Sprintf("the call took longer than %s", g.Timeout)}
 }
 
+// resume goes on in an instance as if used had been used in it.
+func (f *fuel) resume(mod api.Module, used uint64) {
+	f.attach(mod)
+	f.granted = used
+	f.left.Set(0)
+	f.rewind()
+}
+
 // rewind gives an instance that goes on after a trap its depth back.
 func (f *fuel) rewind() {
 	if f.depth != nil {
@@ -171,6 +179,7 @@ func (wasiMeter) Before(ctx context.Context, mod api.Module, def api.FunctionDef
 	g.fuel.attach(mod)
 	g.watch()
 	cost := uint64(costHost)
+	g.watchWASI(def.Name())
 	switch def.Name() {
 	case "fd_write", "fd_read", "fd_pwrite", "fd_pread", "poll_oneoff":
 		cost += costVector * uint64(uint32(params[2]))

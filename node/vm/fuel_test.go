@@ -174,7 +174,7 @@ func TestFuelOfApplication(t *testing.T) {
 		}
 		for range n {
 			out, err := m.Run(t.Context(), vm.Call{
-				Method: "init", Input: []byte(`{}`), Time: 1 << 60, Random: strings.NewReader(strings.Repeat("r", 1000)),
+				Mode: vm.ModeApply, Method: "init", Input: []byte(`{}`), Time: 1 << 60, Random: strings.NewReader(strings.Repeat("r", 1000)),
 			})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)

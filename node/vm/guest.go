@@ -37,6 +37,12 @@ type guest struct {
 	logs    logs
 	stdio   *stdio
 
+	instance *instance
+	// asked: a function of the host was called that takes part in what the guest
+	// does, or something was printed.
+	asked bool
+	done  bool // the guest ended well
+
 	returned  bool
 	returnErr bool
 	value     []byte
@@ -97,6 +103,7 @@ func (f *hostFunc) bind(flat bool) api.GoModuleFunc {
 		memory := mod.Memory()
 		g.mem, _ = memory.Read(0, memory.Size())
 		g.stack, g.flat, g.next, g.inHost = stack, flat, 0, true
+		g.asked = true
 		g.fuel.attach(mod)
 		g.watch()
 		g.charge(costHost)

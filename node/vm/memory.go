@@ -2,6 +2,7 @@ package vm
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/tetratelabs/wazero/experimental"
@@ -9,7 +10,7 @@ import (
 
 // pool lends linear memory to guests, and counts what the host holds for them. A fresh instance in pooled memory starts
 // in 0.03 ms, in memory from the heap in 0.6 ms with a p99 of 6 ms
-// (measurements.md, B). Buffers come in sizes of 2^n pages; an idle buffer is
+// (measurements.md, B). Instances that start from an image are kept whole. Buffers come in sizes of 2^n pages; an idle buffer is
 // all zero.
 type pool struct {
 	metrics *metrics
@@ -18,8 +19,12 @@ type pool struct {
 
 	mu   sync.Mutex
 	free [poolClasses][][]byte
-	idle uint64 // bytes in free
-	live uint64 // bytes lent, to leases and accounts
+	// parked are instances ready for a call of their module, the one used last at
+	// the end.
+	parked      []*instance
+	parkedBytes uint64
+	idle        uint64 // bytes in free and parked
+	live        uint64 // bytes lent: to leases, accounts and images
 }
 
 // poolClasses: 1, 2, 4 … 1024 pages.
@@ -82,6 +87,97 @@ func (p *pool) put(buf []byte, used uint64) {
 	c := class(capacity)
 	p.free[c] = append(p.free[c], buf)
 	p.mu.Unlock()
+}
+
+// park keeps an instance with its memory for a later call, in up to half of what
+// may be idle, and gives up those used longest ago for it. It reports whether the
+// instance was kept.
+func (p *pool) park(in *instance) bool {
+	size := uint64(cap(in.memory.buf))
+	if size > p.maxIdle/2 {
+		return false
+	}
+	p.mu.Lock()
+	var old []*instance
+	for p.parkedBytes+size > p.maxIdle/2 {
+		old = append(old, p.unpark(0))
+	}
+	for c := poolClasses - 1; c >= 0; c-- {
+		for n := len(p.free[c]); n > 0 && p.idle+size > p.maxIdle; n-- {
+			p.free[c][n-1] = nil
+			p.free[c] = p.free[c][:n-1]
+			p.idle -= pageSize << c
+		}
+	}
+	kept := p.idle+size <= p.maxIdle
+	if kept {
+		p.live -= size
+		p.idle += size
+		p.parkedBytes += size
+		p.parked = append(p.parked, in)
+	}
+	p.report()
+	p.mu.Unlock()
+	p.give(old)
+	return kept
+}
+
+// unpark takes out the i-th of parked.
+func (p *pool) unpark(i int) *instance {
+	in := p.parked[i]
+	size := uint64(cap(in.memory.buf))
+	p.parked = slices.Delete(p.parked, i, i+1)
+	p.parkedBytes -= size
+	p.idle -= size
+	return in
+}
+
+// give gives instances up that were parked, with their memory.
+func (*pool) give(old []*instance) {
+	for _, in := range old {
+		in.memory.buf = nil // it is not lent
+		in.discard()
+	}
+}
+
+// take lends an instance of a module that was parked, with its memory; nil:
+// there is none. It panics like get.
+func (p *pool) take(m *Module) *instance {
+	p.mu.Lock()
+	for i, in := range slices.Backward(p.parked) {
+		if in.module != m {
+			continue
+		}
+		p.unpark(i)
+		size := uint64(cap(in.memory.buf))
+		fits := p.live+size <= p.maxLive
+		if fits {
+			p.live += size
+		}
+		p.report()
+		p.mu.Unlock()
+		if !fits {
+			p.give([]*instance{in})
+			stop(hostFault(ErrNoMemory))
+		}
+		return in
+	}
+	p.mu.Unlock()
+	return nil
+}
+
+// forget gives up all instances of a module.
+func (p *pool) forget(m *Module) {
+	p.mu.Lock()
+	var old []*instance
+	for i, in := range slices.Backward(p.parked) {
+		if in.module == m {
+			old = append(old, p.unpark(i))
+		}
+	}
+	p.report()
+	p.mu.Unlock()
+	p.give(old)
 }
 
 func (p *pool) report() {

@@ -13,6 +13,7 @@ import (
 type metrics struct {
 	executions *prometheus.HistogramVec
 	compiles   *prometheus.HistogramVec
+	starts     *prometheus.CounterVec
 	modules    prometheus.Gauge
 	poolIdle   prometheus.Gauge
 	poolLive   prometheus.Gauge
@@ -36,17 +37,21 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help:    "Compilations of modules, by whether the disk cache had the code.",
 			Buckets: prometheus.ExponentialBuckets(1e-3, 3, 10), // 1 ms … 20 s
 		}, []string{"cache"}),
+		starts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_vm_starts_total",
+			Help: "Instances that calls started in: fresh and set up by the guest, fresh from a memory image, or used again.",
+		}, []string{"from"}),
 		modules: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mero_vm_modules",
 			Help: "Compiled modules in memory.",
 		}),
 		poolIdle: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mero_vm_pool_idle_bytes",
-			Help: "Guest memory kept ready between calls.",
+			Help: "Guest memory kept ready between calls, alone or with an instance.",
 		}),
 		poolLive: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mero_vm_pool_live_bytes",
-			Help: "Memory in use by running calls: their own, and what the host holds for them.",
+			Help: "Memory in use by running calls, their own and what the host holds for them, and by memory images.",
 		}),
 		poolHits:   requests.WithLabelValues("hit"),
 		poolMisses: requests.WithLabelValues("miss"),
@@ -54,10 +59,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, name := range kindNames() {
 		m.executions.WithLabelValues(name)
 	}
+	for _, from := range []string{startFresh, startImage, startReused} {
+		m.starts.WithLabelValues(from)
+	}
 	for _, result := range []string{cacheHit, cacheMiss} {
 		m.compiles.WithLabelValues(result)
 	}
-	for _, c := range []prometheus.Collector{m.executions, m.compiles, m.modules, m.poolIdle, m.poolLive, requests} {
+	for _, c := range []prometheus.Collector{m.executions, m.compiles, m.starts, m.modules, m.poolIdle, m.poolLive, requests} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("vm metrics: %w", err)
 		}
@@ -68,6 +76,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 const (
 	cacheHit  = "hit"
 	cacheMiss = "miss"
+
+	startFresh  = "fresh"
+	startImage  = "image"
+	startReused = "reused"
 )
 
 // executed counts one call that began at start and ended with err.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 
@@ -26,8 +27,15 @@ type Module struct {
 	compiled wazero.CompiledModule
 	config   wazero.ModuleConfig
 	wasi     bool
+	globals  int          // that are mutable, see meter.GlobalName
 	close    func() error // nil: it was not built
 	err      error
+
+	// image is what calls start from, as soon as one has been taken; noImage:
+	// none ever will. Whoever takes it holds imaging.
+	image   atomic.Pointer[image]
+	noImage atomic.Bool
+	imaging sync.Mutex
 
 	refs int // guarded by engine.mu
 
@@ -114,6 +122,10 @@ func (m *Module) shut() error {
 		return nil
 	}
 	m.running.Wait()
+	m.engine.pool.forget(m)
+	if img := m.image.Load(); img != nil {
+		m.engine.pool.unreserve(img.held)
+	}
 	m.engine.metrics.modules.Dec()
 	return m.close()
 }

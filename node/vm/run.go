@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/sys"
 )
 
@@ -48,10 +47,10 @@ func (m *Module) run(ctx context.Context, c Call) (*Outcome, error) {
 	limited, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	g.caller, g.limited = ctx, limited
-	memory := &lease{pool: m.engine.pool}
-	defer memory.release()
+	defer g.leave()
 
-	err := m.execute(limited, g, memory)
+	err := m.execute(limited, g)
+	g.done = err == nil
 	if g.stdio != nil {
 		g.stdio.flush()
 	}
@@ -66,10 +65,9 @@ func (m *Module) run(ctx context.Context, c Call) (*Outcome, error) {
 	return g.outcome(), nil
 }
 
-// execute instantiates the module and calls what has to be called, in order:
-// the start section and _initialize (Go guests) set the guest up, the merge
-// registration must precede every method (wasm-abi 8.2).
-func (m *Module) execute(ctx context.Context, g *guest, memory *lease) (err error) {
+// execute sets an instance up and calls what has to be called, in order: the
+// merge registration must precede every method (wasm-abi 8.2).
+func (m *Module) execute(ctx context.Context, g *guest) (err error) {
 	defer func() {
 		// Panics of the guest's functions come back as errors; what is left is
 		// memory running out while wazero instantiates.
@@ -77,22 +75,11 @@ func (m *Module) execute(ctx context.Context, g *guest, memory *lease) (err erro
 			err = panicError(p)
 		}
 	}()
-	config := m.config
-	if m.wasi {
-		g.stdio = &stdio{guest: g}
-		config = g.stdio.config(config)
-	}
-	ctx = experimental.WithMemoryAllocator(ctx, memory)
 	ctx = context.WithValue(ctx, guestKey{}, g)
-	mod, err := m.runtime.InstantiateModule(ctx, m.compiled, config)
-	if err != nil {
+	if err := m.setUp(ctx, g); err != nil {
 		return err
 	}
-	// The instance holds nothing but memory, which the lease owns.
-	defer func() { _ = mod.Close(ctx) }()
-	if err := m.invoke(ctx, mod, exportInitialize); err != nil {
-		return err
-	}
+	mod := g.instance.mod
 	if err := m.invoke(ctx, mod, exportRegisterMerge); err != nil {
 		// Its failure is not the call's, unless it is this node's (wasm-abi 3),
 		// since a merge that went unregistered by chance would split replicas,
@@ -106,9 +93,31 @@ func (m *Module) execute(ctx context.Context, g *guest, memory *lease) (err erro
 	return m.invokeAlways(ctx, mod, g.Method)
 }
 
+// setUp gives the guest an instance in which the start section and _initialize
+// (Go guests) have run: from the image, where nobody but this node sees what it
+// does, or by running them.
+func (m *Module) setUp(ctx context.Context, g *guest) error {
+	if g.Mode == ModeCall {
+		if img := m.startImage(ctx, g); img != nil {
+			return m.resume(ctx, g, img)
+		}
+	}
+	m.engine.metrics.starts.WithLabelValues(startFresh).Inc()
+	if err := m.instantiate(ctx, g); err != nil {
+		return err
+	}
+	return m.invoke(ctx, g.instance.mod, exportInitialize)
+}
+
+// plain reports whether the module exports a function as () -> ().
+func (m *Module) plain(name string) bool {
+	t, ok := m.exports[name]
+	return ok && t.Empty()
+}
+
 // invoke calls a function if the module exports it as () -> ().
 func (m *Module) invoke(ctx context.Context, mod api.Module, name string) error {
-	if t, ok := m.exports[name]; !ok || !t.Empty() {
+	if !m.plain(name) {
 		return nil
 	}
 	return m.invokeAlways(ctx, mod, name)

@@ -22,28 +22,53 @@ type stdio struct {
 	stderr bytes.Buffer // everything since the start, the latest maxStderr bytes at least
 }
 
-// config adds the guest's WASI world to a module's configuration. The clocks are
-// the guest's one counter (R7). Sleeping takes no time, but moves the monotonic
-// clock, or a guest that sleeps would wait for ever.
+// begin makes the world that of a guest.
+func (s *stdio) begin(g *guest) {
+	*s = stdio{guest: g, out: lineWriter{guest: g, logs: &g.logs}, err: lineWriter{guest: g, logs: &g.logs}}
+}
+
+// config adds the WASI world of whoever s belongs to at a time to a module's
+// configuration. The clocks are the guest's one counter (R7). Sleeping takes no
+// time, but moves the monotonic clock, or a guest that sleeps would wait for
+// ever.
 func (s *stdio) config(base wazero.ModuleConfig) wazero.ModuleConfig {
-	g := s.guest
-	s.out.logs, s.err.logs = &g.logs, &g.logs
-	s.out.guest, s.err.guest = g, g
 	return base.
 		WithStdout(&s.out).
 		WithStderr(stderrWriter{s}).
-		WithRandSource(g.Random).
+		WithRandSource(randomReader{s}).
 		WithWalltime(func() (int64, int32) {
-			t := g.now()
+			t := s.guest.now()
 			return int64(t / 1e9), int32(t % 1e9)
 		}, sys.ClockResolution(1)).
-		WithNanotime(func() int64 { return int64(g.now() + s.slept) }, sys.ClockResolution(1)).
+		WithNanotime(func() int64 { return int64(s.guest.now() + s.slept) }, sys.ClockResolution(1)).
 		WithNanosleep(func(ns int64) {
 			if ns > 0 {
 				s.slept += uint64(ns)
 			}
 		}).
 		WithOsyield(func() {})
+}
+
+// randomReader gives the random bytes of the guest of the moment.
+type randomReader struct{ *stdio }
+
+// Read implements io.Reader.
+func (r randomReader) Read(p []byte) (int, error) { return r.guest.Random.Read(p) }
+
+// watchWASI notes what a function of WASI leaves behind.
+func (g *guest) watchWASI(name string) {
+	switch name {
+	case "args_get", "args_sizes_get", "environ_get", "environ_sizes_get", "clock_res_get", "clock_time_get",
+		"fd_fdstat_get", "fd_prestat_get", "fd_prestat_dir_name", "poll_oneoff", "random_get", "sched_yield":
+		// Nothing but in the guest's memory and its clock.
+	case "fd_fdstat_set_flags":
+		// Nothing either: there are no files but the standard ones, which keep no
+		// flags. Go's package os calls it.
+	case "fd_write":
+		g.asked = true
+	default:
+		g.instance.spoiled = true // its table of files, for one
+	}
 }
 
 // flush logs the last lines, which have no line end.

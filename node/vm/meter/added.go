@@ -1,5 +1,7 @@
 package meter
 
+import "strconv"
+
 // Version names what Rewrite makes of a module, for whoever keeps it or what
 // was compiled from it.
 const Version = 1
@@ -16,7 +18,17 @@ const (
 	// DepthGlobal is exported: how much call depth is left, a mutable i64 that
 	// begins at DepthLimit. A trap leaves it where it was.
 	DepthGlobal = "mero:depth"
+
+	// reserved begins all names that are put in.
+	reserved = "mero:"
+	// maxExported is how many mutable globals are exported at most: Go guests
+	// have 8, others fewer.
+	maxExported = 64
 )
+
+// GlobalName is the name under which the i-th mutable global of a module is
+// exported, 0 ≤ i < Module.Globals.
+func GlobalName(i int) string { return reserved + "global:" + strconv.Itoa(i) }
 
 // DepthLimit is how deep calls may nest, in frames of usual size; one of n
 // kilobytes counts n+1 times, and a function that calls nothing is not counted.
@@ -141,8 +153,13 @@ func (m *scan) addExports(r *reader) {
 		return
 	}
 	r.keep()
-	r.out = append(appendU32(r.out, uint32(len(FuelGlobal))), FuelGlobal...)
-	r.out = appendU32(append(r.out, externGlobal), m.fuel)
-	r.out = append(appendU32(r.out, uint32(len(DepthGlobal))), DepthGlobal...)
-	r.out = appendU32(append(r.out, externGlobal), m.depth)
+	export := func(name string, global uint32) {
+		r.out = append(appendU32(r.out, uint32(len(name))), name...)
+		r.out = appendU32(append(r.out, externGlobal), global)
+	}
+	export(FuelGlobal, m.fuel)
+	export(DepthGlobal, m.depth)
+	for i, global := range m.mutable {
+		export(GlobalName(i), global)
+	}
 }

@@ -261,6 +261,7 @@ func (b *body) reference(op byte) {
 		b.index(b.m.globals, "global")
 	case 0x25, 0x26: // table.get, table.set
 		b.index(len(b.m.tables), "table")
+		b.m.unfixed = b.m.unfixed || op == 0x26
 	case 0xd0: // ref.null
 		if t := b.byte(); b.err == nil && !isRefType(t) {
 			b.fail("null of type %#x", t)
@@ -342,6 +343,10 @@ func (b *body) bulk() {
 		tables()
 	default:
 		b.fail("instruction 0xfc %#x is not supported", sub)
+	}
+	switch sub {
+	case 9, 12, 13, 14, 15, 17:
+		b.m.unfixed = true
 	}
 	switch sub {
 	case 8, 10, 11:

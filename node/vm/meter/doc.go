@@ -21,6 +21,8 @@
 //   - An import after the last one, HookModule.HookName of type () -> (), which
 //     shifts the indices of the module's own functions by one, and two mutable
 //     i64 globals after the last, exported as FuelGlobal and DepthGlobal.
+//   - Exports of all mutable globals, under names of our own: with them and the
+//     memory, a host can put an instance back to what it was.
 //   - At the entry of every function and at the head of every loop: the fuel
 //     goes down by the cost of the instructions of the function outside loops,
 //     or of the loop outside inner loops; when it is below zero, the hook is

@@ -54,6 +54,13 @@ const (
 // abiSection is the custom section with the application's manifest (wasm-abi 7).
 const abiSection = "calimero_abi_v1"
 
+// descriptionSection is the custom section with the description of a host-managed
+// application.
+const descriptionSection = "mero"
+
+// MaxDescription is the largest description in bytes.
+const MaxDescription = 1 << 20
+
 const (
 	externFunc = iota
 	externTable
@@ -90,6 +97,16 @@ type Module struct {
 	// Memory says that the module has a memory and exports it under that name.
 	Memory bool
 	ABI    []byte // the last valid manifest, JSON, or nil (wasm-abi 7)
+	// Description is the content of the last custom section "mero" of at most
+	// MaxDescription bytes, or nil.
+	Description []byte
+	// Globals is how many globals are exported under the names of GlobalName:
+	// all that are mutable. It counts only if Image is set.
+	Globals int
+	// Image says that memory and these globals are all that running the module
+	// changes in an instance: no instruction changes a table or drops a segment,
+	// and no start section runs by itself.
+	Image bool
 	// Code is the module as it is to be run.
 	Code []byte
 }
@@ -107,6 +124,8 @@ type scan struct {
 	memories   int
 	memorySize uint64 // bytes that the module's own memory begins with
 	globals    int
+	mutable    []uint32 // indices of the mutable globals
+	unfixed    bool     // more than Module.Image allows is changed
 	elements   int
 	data       int
 	dataCount  int // -1: no such section
@@ -174,6 +193,7 @@ func rewrite(m *scan, wasm []byte) (*Module, error) {
 	}
 	m.complete(sectionRank(secData))
 	m.Memory = m.Memory && m.memories > 0
+	m.Image = !m.plain && !m.unfixed
 	return &m.Module, m.finish()
 }
 
@@ -227,6 +247,10 @@ func (m *scan) custom(content []byte) error {
 	case abiSection:
 		if body := content[r.off:]; json.Valid(body) {
 			m.ABI = bytes.Clone(body)
+		}
+	case descriptionSection:
+		if body := content[r.off:]; len(body) <= MaxDescription {
+			m.Description = bytes.Clone(body)
 		}
 	case "name":
 		// Before the imports it is not known how far indices shift; no tool

@@ -1,6 +1,9 @@
 package meter
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 func (m *scan) readTypes(r *reader) {
 	n := r.count(3)
@@ -180,6 +183,10 @@ func (m *scan) readGlobals(r *reader) {
 		if r.err != nil {
 			return
 		}
+		if mutable == 1 {
+			m.mutable = append(m.mutable, uint32(m.globals))
+			m.unfixed = m.unfixed || isRefType(t)
+		}
 		m.globals++
 	}
 	m.addGlobals(r)
@@ -214,7 +221,11 @@ func (m *scan) constExpr(r *reader) {
 
 func (m *scan) readExports(r *reader) {
 	seen := map[string]bool{}
-	for range m.vector(r, 3, 2) {
+	if len(m.mutable) > maxExported {
+		m.mutable, m.unfixed = nil, true
+	}
+	m.Globals = len(m.mutable)
+	for range m.vector(r, 3, 2+m.Globals) {
 		name, kind := r.name(), r.byte()
 		switch kind {
 		case externFunc:
@@ -234,7 +245,7 @@ func (m *scan) readExports(r *reader) {
 		switch {
 		case seen[name]:
 			r.fail("%q is exported twice", name)
-		case name == FuelGlobal, name == DepthGlobal:
+		case strings.HasPrefix(name, reserved):
 			r.fail("the name %q is reserved", name)
 		}
 		if r.err != nil {
@@ -249,6 +260,7 @@ func (m *scan) readStart(r *reader) {
 	if i := m.function(r); r.err == nil && !m.funcType(i).Empty() {
 		r.fail("the start function has parameters or results")
 	}
+	m.unfixed = true
 }
 
 func (m *scan) readElements(r *reader) {
