@@ -45,8 +45,11 @@ type engine struct {
 	number  int // operations made
 	objects []*object
 	// epoch is how many times a collection was removed: what was found before may be gone.
-	epoch   uint64
-	applied uint64 // work of operations
+	epoch uint64
+	// The work of operations: of those that are made, and all there was when the one that is
+	// being made began.
+	applied, began uint64
+	isMaking       bool
 }
 
 func newEngine(kv KV, o Origin) *engine {
@@ -98,10 +101,10 @@ func (e *engine) mayWrite(o *object) bool { return !o.isOwned || o.owner == e.or
 
 // do makes one operation. What does not fit has no effect.
 func (e *engine) do(o *op) error {
-	before := e.rows.work
+	e.began, e.isMaking = e.rows.work, true
 	err := e.effect(o)
 	e.number++
-	e.applied += e.rows.work - before
+	e.applied, e.isMaking = e.spent(), false
 	return err
 }
 
@@ -199,7 +202,16 @@ func (e *engine) count(id objectID, entries, garbage int) error {
 	return e.rows.put(id.header(), c.encode())
 }
 
-// check says whether a delta is within its limits. Half of them is a half.
+// spent is the work of operations so far.
+func (e *engine) spent() uint64 {
+	if e.isMaking {
+		return e.applied + e.rows.work - e.began
+	}
+	return e.applied
+}
+
+// check says whether the operations, with the one that is being made, are within the limits of a
+// delta, or within half of them.
 func (e *engine) check(half bool) error {
 	share := 1
 	if half {
@@ -210,7 +222,7 @@ func (e *engine) check(half bool) error {
 		return &LimitError{What: "changed rows", Limit: MaxRows}
 	case e.rows.bytes > MaxBytes/share:
 		return &LimitError{What: "changed bytes", Limit: MaxBytes}
-	case e.applied > MaxWork/uint64(share):
+	case e.spent() > MaxWork/uint64(share):
 		return &LimitError{What: "units of work", Limit: MaxWork}
 	default:
 		return nil

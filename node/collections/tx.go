@@ -2,6 +2,7 @@ package collections
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -228,7 +229,11 @@ func (t *Tx) record(o *op) error {
 		t.ops = t.ops[:before]
 		return t.fail(fmt.Errorf("%w: more than %d bytes of operations", ErrFull, MaxOpBytes))
 	}
-	if err := t.engine.do(o); err != nil {
+	err := t.engine.do(o)
+	if limit := (*LimitError)(nil); errors.As(err, &limit) {
+		err = fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	if err != nil {
 		return t.fail(err)
 	}
 	return nil
