@@ -229,18 +229,22 @@ func (n *naive) apply(d *delta.Delta, state vmState) string {
 	if err != nil {
 		return "void: " + err.Error()
 	}
-	out, err := n.module.Run(n.t.Context(), vm.Call{
+	call := vm.Call{
 		Mode: vm.ModeApply, Method: "__calimero_sync_next", Input: payload.Artifact,
 		Context: h.Context, Executor: h.Author, Time: uint64(h.Time), Random: stream(d.ID()),
 		State: state, Members: one(n.w.creator.key.Public()), Timeout: time.Minute,
-	})
+	}
+	if payload.Call != nil {
+		call.Method, call.Input, call.Random = payload.Call.Method, payload.Call.Input, stream(payload.Call.Seed)
+	}
+	out, err := n.module.Run(n.t.Context(), call)
 	var guest *vm.Error
 	switch {
 	case errors.As(err, &guest) && guest.Kind != vm.KindHost && guest.Kind != vm.KindTimeout:
 		return "void: " + err.Error()
 	case err != nil:
 		n.t.Fatalf("apply %s: %v", d.ID(), err)
-	case !out.Committed:
+	case payload.Call == nil && !out.Committed:
 		return "void: " + replica.ErrLostWrite.Error()
 	}
 	changed, after := 0, 0

@@ -27,6 +27,12 @@ func NewGuess(id string) *Guess {
 	return &Guess{root: &node{kind: object, root: true}, id: id}
 }
 
+// NewFullGuess guesses [], arguments by their position (wasm-abi 4.1), of which
+// none may be left out: so it finds those that NewGuess is never asked for.
+func NewFullGuess(id string) *Guess {
+	return &Guess{root: &node{kind: list, root: true}, id: id}
+}
+
 // Input is the arguments as they are guessed now.
 func (g *Guess) Input() []byte { return g.root.write() }
 
@@ -56,23 +62,47 @@ func (g *Guess) Call(run func(input []byte) error) error {
 // Vary is Input with other values in some places: of those that words knows,
 // and numbers. Whether the method likes them is not known. below picks one of n.
 func (g *Guess) Vary(below func(n int) int, words *Words) []byte {
-	return g.root.varied(below, words).write()
+	return g.root.varied("", below, words).write()
 }
 
-// maxWords is how many words are kept.
-const maxWords = 16
+// maxWords is how many words are kept, maxLiked how many values of one argument.
+const (
+	maxWords = 16
+	maxLiked = 6
+)
 
 // Words are the strings that arguments may hold: some that are given, and those
 // that methods returned, which are names and ids that other methods take.
-type Words struct{ given, seen []string } // as JSON
+type Words struct {
+	given, seen  []string            // as JSON
+	known, liked map[string][]string // by argument
+}
 
 // NewWords begins with those given, which are never forgotten.
 func NewWords(given ...string) *Words {
-	w := &Words{}
+	w := &Words{known: make(map[string][]string), liked: make(map[string][]string)}
 	for _, word := range given {
 		w.given = append(w.given, strconv.Quote(word))
 	}
 	return w
+}
+
+// Know gives what an argument of this name may be, as JSON, where no guess would
+// find it.
+func (w *Words) Know(name string, literals ...string) { w.known[name] = literals }
+
+// Like remembers the values of arguments, by their names, that a method was content
+// with: others may be.
+func (w *Words) Like(input []byte) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(input, &fields) != nil {
+		return // by position
+	}
+	for name, value := range fields {
+		if list := w.liked[name]; !slices.Contains(list, string(value)) {
+			w.liked[name] = append(list, string(value))[max(0, len(list)+1-maxLiked):]
+		}
+	}
 }
 
 // Add takes the strings out of what a method returned; the oldest are forgotten.
@@ -107,17 +137,28 @@ func (w *Words) add(value any) {
 	}
 }
 
-// pick is one of the words; literal, where there is none.
+// of is a value for an argument of this name, or empty.
+func (w *Words) of(name string, below func(n int) int) string {
+	if known := w.known[name]; len(known) > 0 {
+		return known[below(len(known))]
+	}
+	if liked := w.liked[name]; len(liked) > 0 && below(2) == 0 {
+		return liked[below(len(liked))]
+	}
+	return ""
+}
+
+// pick is one of the words, half of the time one that was returned; literal, where
+// there is none.
 func (w *Words) pick(below func(n int) int, literal string) string {
-	n := len(w.given) + len(w.seen)
-	if n == 0 {
+	list := w.given
+	if len(list) == 0 || len(w.seen) > 0 && below(2) == 0 {
+		list = w.seen
+	}
+	if len(list) == 0 {
 		return literal
 	}
-	i := below(n)
-	if i < len(w.given) {
-		return w.given[i]
-	}
-	return w.seen[i-len(w.given)]
+	return list[below(len(list))]
 }
 
 // Kinds of nodes.
@@ -182,11 +223,18 @@ func (n *node) shift(by int) {
 	}
 }
 
-// varied is a copy with other values in half of the places.
-func (n *node) varied(below func(n int) int, words *Words) *node {
+// varied is a copy with other values in half of the places; name is whose they are.
+func (n *node) varied(name string, below func(n int) int, words *Words) *node {
+	if literal := words.of(name, below); literal != "" {
+		return &node{literal: literal}
+	}
 	out := &node{kind: n.kind, names: n.names, literal: n.literal}
-	for _, v := range n.values {
-		out.values = append(out.values, v.varied(below, words))
+	for i, v := range n.values {
+		inner := ""
+		if n.kind == object {
+			inner = n.names[i]
+		}
+		out.values = append(out.values, v.varied(inner, below, words))
 	}
 	if n.kind != "" || below(2) == 0 {
 		return out
@@ -237,7 +285,7 @@ var (
 	column       = regexp.MustCompile(`column:? (\d+)`)
 	expected     = regexp.MustCompile(`invalid (?:type|value|length)[^"]*(?:\\?"[^"]*"[^"]*?)?, expected ([^,"\\]*)`)
 	backticked   = regexp.MustCompile("`([^`]+)`")
-	length       = regexp.MustCompile(`array of length (\d+)|(\d+) (?:bytes|elements)`)
+	length       = regexp.MustCompile(`array of length (\d+)|(\d+) (?:bytes|elements?)`)
 )
 
 // learn changes the arguments by what an error says; false when it says
@@ -279,6 +327,17 @@ func (n *node) add(name string) bool {
 	return true
 }
 
+// grow gives arguments by position their number.
+func (n *node) grow(size int) bool {
+	if len(n.values) > 0 || size > 20 {
+		return false
+	}
+	for range size {
+		n.values = append(n.values, &node{literal: `"a"`, tried: []string{`"a"`}})
+	}
+	return size > 0
+}
+
 func (n *node) drop(name string) bool {
 	i := slices.Index(n.names, name)
 	if i < 0 {
@@ -312,6 +371,9 @@ func bytesOf(n int) string { return "[" + strings.TrimSuffix(strings.Repeat("1,"
 func (n *node) expect(what, id string) bool {
 	if m := length.FindStringSubmatch(what); m != nil {
 		size, err := strconv.Atoi(m[1] + m[2])
+		if n.root && n.kind == list {
+			return err == nil && n.grow(size)
+		}
 		return err == nil && size <= 4096 && n.become(bytesOf(size)) || n.another(id)
 	}
 	says := func(words ...string) bool {

@@ -61,6 +61,23 @@ func TestGuess(t *testing.T) {
 	}
 }
 
+// TestFullGuess: by position, optional arguments are found.
+func TestFullGuess(t *testing.T) {
+	t.Parallel()
+	g := apptest.NewFullGuess("m")
+	for i, text := range []string{
+		`Error("invalid length 0, expected struct Input with 2 elements", line: 1, column: 2)`,
+		`Error("invalid type: string \"a\", expected u8", line: 1, column: 8)`,
+	} {
+		if !g.Learn(&vm.Error{Kind: vm.KindPanic, Message: text}) {
+			t.Errorf("error %d taught nothing", i)
+		}
+	}
+	if got := string(g.Input()); got != `["a",1]` {
+		t.Errorf("guessed %s", got)
+	}
+}
+
 // TestGuessEnds: a method that is never content is not asked for ever.
 func TestGuessEnds(t *testing.T) {
 	t.Parallel()
@@ -101,6 +118,23 @@ func TestVary(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("varied (-want +got):\n%s", diff)
+	}
+	words.Know("n", `{"known":1}`)
+	for range 100 {
+		if got := string(g.Vary(rng.IntN, words)); !strings.HasSuffix(got, `"n":{"known":1}}`) {
+			t.Fatalf("what is known of an argument is not used: %s", got)
+		}
+	}
+	words.Like([]byte(`{"key":"liked"}`))
+	words.Like([]byte(`["liked"]`))
+	liked := 0
+	for range 100 {
+		if strings.HasPrefix(string(g.Vary(rng.IntN, words)), `{"key":"liked",`) {
+			liked++
+		}
+	}
+	if liked < 25 || liked > 75 {
+		t.Errorf("what a method liked was used %d times of 100", liked)
 	}
 	if got := string(g.Input()); got != `{"key":"a","n":1}` {
 		t.Errorf("the guess itself is now %s", got)
