@@ -39,12 +39,6 @@ func Sort(args ...string) ([]string, error) {
 	return line.list(), err
 }
 
-// SealExport and OpenExport are the two halves of an exported identity.
-var (
-	SealExport = sealExport
-	OpenExport = openExport
-)
-
 // Draw is the tree of deltas, ids abbreviated, without the summary.
 func Draw(rows []api.DeltaRow, flat bool) string {
 	var b strings.Builder

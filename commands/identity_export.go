@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"mero/commands/keyfile"
 	"mero/node"
 	"mero/node/ident"
 )
@@ -59,7 +60,7 @@ func runIdentityExport(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	text, err := sealExport(secret, passphrase)
+	text, err := keyfile.Seal(secret, passphrase)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func runIdentityImport(ctx context.Context, e *env) error {
 		if err != nil {
 			return err
 		}
-		secret, err := openExport(text, passphrase)
+		secret, err := keyfile.Open(text, passphrase)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ var rows = [][]string{
 	{"node/syncer", "node/inspect"},
 	{"node/server"},
 	{"node"},
-	{"commands/bench", "commands/lanes", "commands/appdev"},
+	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev"},
 	{"node/nodetest", "commands"},
 	{"cmd/mero"},
 }

@@ -1,4 +1,4 @@
-package commands
+package keyfile
 
 import (
 	"crypto/rand"
@@ -71,8 +71,8 @@ func (f exportFile) bound() ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// sealExport makes the file.
-func sealExport(secret node.Secret, passphrase []byte) ([]byte, error) {
+// Seal makes the file.
+func Seal(secret node.Secret, passphrase []byte) ([]byte, error) {
 	f := exportFile{
 		Mero: exportVersion, Public: secret.Public(), Created: secret.Created.UTC(),
 		KDF: kdf{Name: kdfName, Salt: make([]byte, saltSize), Time: kdfTime, Memory: kdfMemory, Lanes: kdfLanes},
@@ -99,8 +99,8 @@ func sealExport(secret node.Secret, passphrase []byte) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// openExport reads it. The error is errPassphrase, or wraps errNotExport.
-func openExport(text, passphrase []byte) (node.Secret, error) {
+// Open reads it. An error is about the passphrase, or about the file.
+func Open(text, passphrase []byte) (node.Secret, error) {
 	var f exportFile
 	if err := json.Unmarshal(text, &f); err != nil {
 		return node.Secret{}, fmt.Errorf("%w: %w", errNotExport, err)

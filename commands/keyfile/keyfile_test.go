@@ -1,4 +1,4 @@
-package commands_test
+package keyfile_test
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mero/commands"
+	"mero/commands/keyfile"
 	"mero/node"
 	"mero/node/ident"
 )
@@ -16,18 +16,18 @@ func TestExportedIdentity(t *testing.T) {
 	want := node.Secret{
 		Context: ident.ContextID{1}, Key: [32]byte{2}, Seal: [32]byte{3}, Created: time.Unix(1_700_000_000, 0).UTC(),
 	}
-	text, err := commands.SealExport(want, []byte("secret"))
+	text, err := keyfile.Seal(want, []byte("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := commands.OpenExport(text, []byte("secret"))
+	got, err := keyfile.Open(text, []byte("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
-	if _, err := commands.OpenExport(text, []byte("other")); err == nil {
+	if _, err := keyfile.Open(text, []byte("other")); err == nil {
 		t.Fatal("opened with a wrong passphrase")
 	}
 	// What stands outside of the sealed part is vouched for too.
@@ -41,15 +41,15 @@ func TestExportedIdentity(t *testing.T) {
 		if bytes.Equal(changed, text) {
 			t.Fatalf("the file does not have %q: %s", change[0], text)
 		}
-		if _, err := commands.OpenExport(changed, []byte("secret")); err == nil {
+		if _, err := keyfile.Open(changed, []byte("secret")); err == nil {
 			t.Errorf("opened although %q was changed", change[0])
 		}
 	}
 }
 
-// FuzzOpenExport holds that no file makes the program panic or take what it
+// FuzzOpen holds that no file makes the program panic or take what it
 // should not.
-func FuzzOpenExport(f *testing.F) {
+func FuzzOpen(f *testing.F) {
 	f.Add([]byte(`{"meroIdentity":1,"publicKey":"` + ident.PublicKey{1}.String() + `","kdf":{"name":"argon2id","salt":"AAAAAAAAAAAAAAAAAAAAAA==","time":1,"memoryKiB":64,"lanes":1},"sealed":"AAAA"}`))
 	f.Add([]byte(`{"meroIdentity":1,"kdf":{"name":"argon2id","time":4294967295}}`))
 	f.Add([]byte(`{`))
@@ -57,7 +57,7 @@ func FuzzOpenExport(f *testing.F) {
 		if bytes.Contains(text, []byte("memoryKiB\":")) && len(text) > 4096 {
 			t.Skip()
 		}
-		if secret, err := commands.OpenExport(text, []byte("x")); err == nil {
+		if secret, err := keyfile.Open(text, []byte("x")); err == nil {
 			t.Fatalf("opened %q as %v", text, secret)
 		}
 	})
