@@ -8,8 +8,8 @@ type object struct {
 	step   step
 	kind   Kind
 	flags  Flags
-	// birth is the least time, >> 16, of a delta that its making must not be later than, seen
-	// from the author: what was made later took the place of the one that the author saw.
+	// birth is the time, >> 16, of the delta with the last making of it that the author saw. What
+	// was made later than that, for the first time, took the place of what the author saw.
 	birth   uint64
 	depth   int
 	owner   [32]byte
@@ -17,7 +17,8 @@ type object struct {
 
 	there bool
 	id    objectID
-	made  Stamp // of what is there
+	made  Stamp // the first making of what is there
+	last  Stamp // and the last
 	epoch uint64
 }
 
@@ -50,6 +51,7 @@ type engine struct {
 	// being made began.
 	applied, began uint64
 	isMaking       bool
+	decoded        decoded
 }
 
 func newEngine(kv KV, o Origin) *engine {
@@ -92,6 +94,7 @@ func (e *engine) find(o *object) (there bool, err error) {
 		return false, err
 	}
 	o.id, o.made = childID(o.parent.id, o.step, at.stamp), at.stamp
+	o.last = at.births[len(at.births)-1]
 	o.there, o.epoch = true, e.epoch
 	return true, nil
 }

@@ -166,8 +166,8 @@ type leaf struct {
 
 // Sizes of leaves and nodes. A page of the store has 4 096 bytes.
 const (
-	leafBytes = 2048 // of pieces; beyond, a leaf is cut
-	leafFill  = 1536 // of pieces in each leaf that is cut off
+	leafBytes = 1024 // of pieces; beyond, a leaf is cut
+	leafFill  = 768  // of pieces in each leaf that is cut off
 	nodeKids  = 64
 	nodeFill  = 48
 
@@ -196,7 +196,7 @@ func (l *leaf) encode() []byte {
 func decodeLeaf(number uint32, b []byte, isText bool) (*leaf, error) {
 	l := &leaf{number: number, parent: binary.BigEndian.Uint32(b[1:])}
 	r := pieceReader{rest: b[nodeHead:], isText: isText}
-	l.pieces = make([]piece, 0, 8+len(r.rest)/16)
+	l.pieces = make([]piece, 0, 4+len(r.rest)/10)
 	for len(r.rest) > 0 {
 		p, err := r.next()
 		if err != nil {

@@ -69,6 +69,22 @@ func (s *sequence) leaf(number uint32) (*leaf, error) {
 	if b[0] != formLeaf {
 		return nil, fmt.Errorf("%w: row %d is no leaf", ErrDamaged, number)
 	}
+	return s.decode(number, b)
+}
+
+// decoded is the leaf that was looked at last, and the value that it was made of. Who looks often
+// writes next, or looks again.
+type decoded struct {
+	of   *byte
+	leaf *leaf
+}
+
+// decode gives the leaf in a row. It is the caller's.
+func (s *sequence) decode(number uint32, b []byte) (*leaf, error) {
+	if last := s.engine.decoded; last.of == &b[0] {
+		s.engine.decoded = decoded{}
+		return last.leaf, nil
+	}
 	return decodeLeaf(number, b, s.isText)
 }
 
@@ -106,23 +122,19 @@ func (s *sequence) find(index uint64) (place, error) {
 		if b[0] == formLeaf {
 			break
 		}
-		n, err := decodeNode(number, b)
-		if err != nil {
+		if number, index, err = findKid(b, index); err != nil {
 			return place{}, err
 		}
-		i := 0
-		for ; i < len(n.kids) && index >= n.kids[i].visible; i++ {
-			index -= n.kids[i].visible
-		}
-		if i == len(n.kids) {
-			return place{}, fmt.Errorf("%w: counts of a sequence", ErrDamaged)
-		}
-		number = n.kids[i].number
 	}
-	l, err := s.leaf(number)
+	b, err := s.row(number)
 	if err != nil {
 		return place{}, err
 	}
+	l, err := s.decode(number, b)
+	if err != nil {
+		return place{}, err
+	}
+	s.engine.decoded = decoded{of: &b[0], leaf: l}
 	for i := range l.pieces {
 		v := l.pieces[i].visible()
 		if index < v {
@@ -131,6 +143,19 @@ func (s *sequence) find(index uint64) (place, error) {
 		index -= v
 	}
 	return place{}, fmt.Errorf("%w: counts of a leaf", ErrDamaged)
+}
+
+// findKid gives the part of a node that an index is in, and what is left of the index.
+func findKid(b []byte, index uint64) (number uint32, rest uint64, err error) {
+	r := pieceReader{rest: b[nodeHead:]}
+	for len(r.rest) > 0 {
+		number, visible := uint32(r.uvarint()), r.uvarint()
+		if index < visible {
+			return number, index, nil
+		}
+		index -= visible
+	}
+	return 0, 0, fmt.Errorf("%w: counts of a sequence", ErrDamaged)
 }
 
 // first gives the first leaf below a row.

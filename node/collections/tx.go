@@ -181,7 +181,7 @@ func (t *Tx) number(h *handle) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	next := op{code: opOpen, object: in, step: h.step, kind: h.kind, flags: h.flags, birth: h.made.Time >> 16}
+	next := op{code: opOpen, object: in, step: h.step, kind: h.kind, flags: h.flags, birth: h.last.Time >> 16}
 	if !there {
 		if h.step.isElement {
 			return 0, fmt.Errorf("%w: the element of %s was removed", ErrIndex, t.name(holder))
