@@ -145,7 +145,15 @@ func (b *batch) leaveOut(id delta.ID, t delta.Time) error {
 	if _, noted := b.records[id]; noted {
 		return nil
 	}
-	_, rec, err := b.bytes(id)
+	if _, isNew := b.arrived[id]; isNew {
+		b.rests(id, t)
+		return nil
+	}
+	place := delta.Place{Time: t, ID: id}
+	if place.Compare(b.view.Context().Last) > 0 {
+		return nil // behind all that was in the state
+	}
+	rec, err := b.view.Head(place)
 	if err != nil || rec.Fate == store.FateWaiting {
 		return err
 	}

@@ -15,8 +15,6 @@ import (
 	"testing/cryptotest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"mero/blobkit"
 	"mero/node/apps"
 	"mero/node/delta"
@@ -34,15 +32,17 @@ const (
 	variations = 2
 	// historyLength is how many deltas the authors of a history make, if they can.
 	historyLength = 12
+	fewMethods    = 6   // of those that write, so that they meet
 	maxTries      = 600 // of calls for that
 )
 
 // TestAppsDir holds, for every binary of a directory, that replicas of it are equal
 // in every byte. One replica is called with guessed arguments, two more receive each
 // delta, in order and out of it. Then two and three authors write on replicas of their
-// own, hearing of each other in part; what they made is folded in 100 random orders
-// (MERO_ORDERS), half of them causal, and as the model does. It prints a table, and
-// why deltas are void. MERO_SEED repeats a run.
+// own, hearing of each other in part. And what those made is sealed again, at other
+// places and by other writers, some of the creator's. Each of these histories is folded
+// in 100 random orders (MERO_ORDERS), half of them causal, and as the model does. It
+// prints a table, and why deltas are void. MERO_SEED repeats a run.
 func TestAppsDir(t *testing.T) {
 	dir := os.Getenv(appsDirVar)
 	if dir == "" {
@@ -67,7 +67,9 @@ func TestAppsDir(t *testing.T) {
 type appRow struct {
 	name                  string
 	calls, deltas         int
+	concurrent            int // deltas that others are concurrent with
 	folded, void, waiting int
+	again, againVoid      int            // sealed again: folded and void
 	reasons               map[string]int // of what is void or waits
 	odd                   map[string]int // calls that ended in what neither the application nor serde says
 	replicas, orders      int            // that were equal
@@ -76,15 +78,16 @@ type appRow struct {
 
 func appTable(rows []*appRow) string {
 	var out, notes strings.Builder
-	out.WriteString("| binary | calls | deltas | folded / void / waiting | replicas equal | orders equal | s |\n|---|---|---|---|---|---|---|\n")
+	out.WriteString("| binary | calls | deltas | concurrent | folded / void / waiting | sealed again: folded / void | replicas equal | orders equal | s |\n|---|---|---|---|---|---|---|---|---|\n")
 	sum := appRow{name: fmt.Sprintf("**%d binaries**", len(rows))}
 	line := func(r *appRow) {
-		fmt.Fprintf(&out, "| %s | %d | %d | %d / %d / %d | %d | %d | %.1f |\n",
-			r.name, r.calls, r.deltas, r.folded, r.void, r.waiting, r.replicas, r.orders, r.took.Seconds())
+		fmt.Fprintf(&out, "| %s | %d | %d | %d | %d / %d / %d | %d / %d | %d | %d | %.1f |\n",
+			r.name, r.calls, r.deltas, r.concurrent, r.folded, r.void, r.waiting, r.again, r.againVoid, r.replicas, r.orders, r.took.Seconds())
 	}
 	for _, r := range rows {
 		line(r)
 		sum.calls, sum.deltas, sum.took = sum.calls+r.calls, sum.deltas+r.deltas, sum.took+r.took
+		sum.concurrent, sum.again, sum.againVoid = sum.concurrent+r.concurrent, sum.again+r.again, sum.againVoid+r.againVoid
 		sum.folded, sum.void, sum.waiting = sum.folded+r.folded, sum.void+r.void, sum.waiting+r.waiting
 		sum.replicas, sum.orders = sum.replicas+r.replicas, sum.orders+r.orders
 		for _, words := range slices.Sorted(maps.Keys(r.reasons)) {
@@ -202,8 +205,7 @@ func (p *appProbe) alone() {
 		oc := w.join(other)
 		order, most := p.rng.Perm(len(log)), 5
 		if i == 0 {
-			slices.Sort(order)
-			most = 1
+			order, most = inOrder(len(log)), 1
 		}
 		p.hand(other, oc, p.rng, log, order, most)
 		if p.equal(want, appOutcome(other, oc), "a replica that received") {
@@ -329,44 +331,102 @@ func (p *appProbe) together(n int) {
 			p.row.replicas++
 		}
 	}
-	homes[0].verify(w.context)
-	log := homes[0].log(first)
-	model := newNaive(p.t, w, p.module)
-	model.now = time.Unix(0, p.clock.Load())
-	model.receive(log...)
-	if diff := model.diff(homes[0], first); diff != "" {
-		p.t.Errorf("%d authors: %s", n, diff)
-	}
+	log := w.opened(homes[0].log(first))
+	p.row.concurrent += concurrentOnes(log)
+	p.model(w, homes[0], first, log)
 	p.count(want)
 	p.leave(w, homes)
-	p.fold(w, w.opened(log), want)
+	p.fold(w, log, want)
+	p.again(w, log)
 }
 
-// write makes a history: authors call. They hear of all that is made at first, so
-// that there is something to write about, and then of a part of it now and then.
+// model holds a replica against the model, and against itself.
+func (p *appProbe) model(w *world, h *home, c replica.Created, log []*delta.Delta) {
+	p.t.Helper()
+	h.verify(w.context)
+	model := newNaive(p.t, w, p.module)
+	model.now = time.Unix(0, p.clock.Load())
+	for _, d := range log {
+		model.receive(d.Bytes())
+	}
+	if diff := model.diff(h, c); diff != "" {
+		p.t.Error(diff)
+	}
+}
+
+// again makes a second history of what a first one did: the same changes in another
+// order, by three writers that hear little of each other, one of them the creator's.
+// Applications need not like it.
+func (p *appProbe) again(w *world, log []*delta.Delta) {
+	p.t.Helper()
+	if len(log) < 2 {
+		return
+	}
+	begin, late := log[0], log[len(log)-1].Header().Time-log[0].Header().Time
+	authors := []*author{newAuthor(p.rng), newAuthor(p.rng), newAuthor(p.rng)}
+	authors[2].key = w.creator.key
+	second := []*delta.Delta{begin}
+	for range historyLength {
+		form, err := log[1+p.rng.IntN(len(log)-1)].Payload(w.key)
+		must(p.t, err)
+		a, ticks, parents := authors[p.rng.IntN(len(authors))], 1+p.rng.Uint64N(4), []*delta.Delta(nil)
+		if a.last == nil { // later than all that the changes may have seen
+			ticks, parents = ticks+uint64(late/delta.Tick), append(parents, begin)
+		}
+		if p.rng.IntN(4) == 0 {
+			parents = append(parents, second[p.rng.IntN(len(second))])
+		}
+		second = append(second, w.seal(a, ticks, form, parents...))
+	}
+	h := p.homes[0]
+	c := w.join(h)
+	p.hand(h, c, p.rng, second, inOrder(len(second)), len(second))
+	want := appOutcome(h, c)
+	p.model(w, h, c, second)
+	for id, fate := range want.fates {
+		switch word, reason, _ := strings.Cut(fate, " "); word {
+		case "folded":
+			p.row.again++
+		case "void":
+			p.row.againVoid++
+			p.row.reasons["void, sealed again: "+reason]++
+		default:
+			p.t.Errorf("delta %s, sealed again, waits: %s", id, reason)
+		}
+	}
+	p.leave(w, p.homes[:1])
+	p.fold(w, second, want)
+}
+
+// write makes a history: authors call, and hear of a part of what others made now and
+// then. Two of them hear of all at first, so that there is something to write about.
 func (p *appProbe) write(homes []*home, authors []replica.Created) {
 	p.t.Helper()
 	for i := range authors {
 		p.skew[i].Store(p.rng.Int64N(int64(20 * time.Millisecond)))
 	}
-	made := 0
+	few := func() []string {
+		list := slices.Clone(p.writers)
+		p.rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		return list[:min(fewMethods, len(list))]
+	}
+	writers, made := few(), 0
 	for tries := 0; made < historyLength && tries < maxTries; tries++ {
 		i := p.rng.IntN(len(homes))
-		methods := p.writers
-		if len(methods) == 0 || p.rng.IntN(3) == 0 {
-			methods = p.methods
+		methods := writers
+		if len(methods) == 0 || p.rng.IntN(4) == 0 {
+			methods, writers = p.methods, few() // it may have learned some
 		}
 		before := len(homes[i].commits)
 		_ = p.vary(homes[i], authors[i], methods[p.rng.IntN(len(methods))])
-		made += len(homes[i].commits) - before
+		changed := len(homes[i].commits) - before
+		made += changed
 		for j := range homes {
 			switch {
 			case j == i:
-			case made <= historyLength/3:
-				if len(homes[i].commits) > before {
-					homes[j].receive(authors[j], homes[i].log(authors[i])...)
-				}
-			case p.rng.IntN(6) == 0:
+			case changed > 0 && made <= historyLength/3 && len(homes) == 2:
+				homes[j].receive(authors[j], homes[i].log(authors[i])...)
+			case changed > 0 && p.rng.IntN(3) == 0, changed == 0 && p.rng.IntN(30) == 0: // or nobody may be able to go on
 				some := slices.DeleteFunc(homes[i].log(authors[i]), func([]byte) bool { return p.rng.IntN(4) == 0 })
 				homes[j].receive(authors[j], some...)
 			}
@@ -425,26 +485,6 @@ func (p *appProbe) hand(h *home, c replica.Created, rng *rand.Rand, log []*delta
 	}
 }
 
-// causal is a random order in which each delta comes after its parents.
-func causal(rng *rand.Rand, log []*delta.Delta) []int {
-	left := rng.Perm(len(log))
-	missing := make(map[delta.ID]bool)
-	for _, d := range log {
-		missing[d.ID()] = true
-	}
-	var out []int
-	for len(left) > 0 {
-		k := slices.IndexFunc(left, func(i int) bool {
-			return !slices.ContainsFunc(log[i].Header().Parents, func(id delta.ID) bool { return missing[id] })
-		})
-		out = append(out, left[k])
-		delete(missing, log[left[k]].ID())
-		left = slices.Delete(left, k, k+1)
-		rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
-	}
-	return out
-}
-
 func (p *appProbe) equal(want, got outcome, who string) bool {
 	p.t.Helper()
 	d := want.diff(got)
@@ -478,59 +518,4 @@ func (p *appProbe) leave(w *world, homes []*home) {
 	for _, h := range homes {
 		w.leave(h)
 	}
-}
-
-// worldOf is a context that a home created, as one that tests can join.
-func (p *appProbe) worldOf(h *home, c replica.Created) *world {
-	p.t.Helper()
-	view, err := h.store.View(c.Context)
-	must(p.t, err)
-	defer view.Close()
-	rec := view.Context()
-	genesis, err := view.Delta(rec.Genesis)
-	must(p.t, err)
-	key, err := view.EpochKey(rec.Epoch)
-	must(p.t, err)
-	owned, err := view.Identities()
-	must(p.t, err)
-	return &world{
-		t: p.t, context: c.Context, app: rec.App, quota: rec.StateQuota, key: key,
-		creator: &author{key: owned[0].PrivateKey()}, genesis: opened(p.t, genesis.Bytes),
-	}
-}
-
-// opened are envelopes as deltas.
-func (w *world) opened(envelopes [][]byte) (out []*delta.Delta) {
-	w.t.Helper()
-	for _, raw := range envelopes {
-		out = append(out, opened(w.t, raw))
-	}
-	return out
-}
-
-// outcome is all that replicas of a context must agree on.
-type outcome struct {
-	state map[string]string
-	root  [32]byte
-	heads []delta.ID
-	fates map[delta.ID]string
-}
-
-func appOutcome(h *home, c replica.Created) outcome {
-	h.t.Helper()
-	info := h.info(c)
-	o := outcome{state: h.state(c), root: info.Root, heads: info.Heads, fates: make(map[delta.ID]string)}
-	for id, r := range h.fates(c) {
-		o.fates[id] = r.Fate.String() + " " + r.Reason
-	}
-	return o
-}
-
-// diff says what differs, or nothing.
-func (o outcome) diff(got outcome) string {
-	if maps.Equal(o.state, got.state) && o.root == got.root && slices.Equal(o.heads, got.heads) && maps.Equal(o.fates, got.fates) {
-		return ""
-	}
-	return fmt.Sprintf("root %x and %x, heads %v and %v\nfates: %s\nstate: %s",
-		o.root, got.root, o.heads, got.heads, cmp.Diff(o.fates, got.fates), cmp.Diff(o.state, got.state))
 }

@@ -154,10 +154,29 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 	return b.commit(ctx, in, out, now)
 }
 
+// parents are what the next delta of a writer rests on: the heads. Of more than a
+// delta may name it takes the writer's own last delta first, which has to be in its
+// past (R3); the others stay heads until a later delta merges them.
+func (b *batch) parents(who *store.Identity) []delta.ID {
+	if len(b.rec.Heads) <= delta.MaxParents {
+		return slices.Clone(b.rec.Heads)
+	}
+	var list []delta.ID
+	for _, tip := range b.history.graph.Tips(delta.Writer{Author: who.Public(), Incarnation: who.Incarnation}) {
+		list = append(list, tip.ID)
+	}
+	for _, id := range b.rec.Heads {
+		if len(list) < delta.MaxParents && !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
 // checkWriter begins a new incarnation of a writer whose last delta waits, since it
 // rests on one that does: the next one would lack its number (R3).
 func (b *batch) checkWriter(who *store.Identity) error {
-	if b.rec.Waiting == 0 {
+	if b.rec.Waiting == 0 && len(b.rec.Heads) <= delta.MaxParents {
 		return nil
 	}
 	if err := b.loadHistory(); err != nil {
@@ -253,12 +272,8 @@ func (b *batch) seal(who *store.Identity, now delta.Time, payload delta.State) (
 	if err != nil {
 		return nil, fmt.Errorf("key of epoch %s: %w", b.rec.Epoch, err)
 	}
-	parents := b.rec.Heads
-	if len(parents) > delta.MaxParents {
-		parents = parents[:delta.MaxParents] // the others stay heads until a later delta merges them
-	}
 	return delta.Seal(delta.Header{
-		Context: b.rec.ID, Kind: delta.KindState, Parents: slices.Clone(parents),
+		Context: b.rec.ID, Kind: delta.KindState, Parents: b.parents(who),
 		Author: who.Public(), Incarnation: who.Incarnation, Seq: who.Seq + 1, Time: now,
 	}, form, key, nil, who.PrivateKey(), nil)
 }
@@ -299,6 +314,10 @@ func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome)
 
 // succeed makes a delta a head in place of its parents.
 func (b *batch) succeed(d *delta.Delta) {
+	if len(b.rec.Heads) > delta.MaxParents {
+		b.rec.Heads = b.history.heads() // the record has not all of them, perhaps
+		return
+	}
 	parents := d.Header().Parents
 	heads := slices.DeleteFunc(slices.Clone(b.rec.Heads), func(id delta.ID) bool { return slices.Contains(parents, id) })
 	heads = append(heads, d.ID())

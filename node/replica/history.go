@@ -36,8 +36,9 @@ type history struct {
 	graph *dag.Graph
 	// held are connected deltas that wait for something themselves.
 	held map[delta.ID]*wait
-	// blocked are held deltas and what rests on them: not in the state.
-	blocked map[delta.ID]struct{}
+	// blocked are held deltas and what rests on them, which are not in the state,
+	// each with a held one that it rests on.
+	blocked map[delta.ID]delta.ID
 	// dirty: blocked is to be made again.
 	dirty bool
 	// misfits are stored deltas that waited for their parents and, as is known now,
@@ -79,7 +80,7 @@ func (s *Set) loadHistory(view *store.View) (*history, error) {
 	rec := view.Context()
 	h := &history{
 		graph: dag.New(rec.Genesis, dag.DefaultLimits()),
-		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]struct{}),
+		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]delta.ID),
 		waited: make(map[delta.ID]delta.Place),
 	}
 	now := s.deps.Wall()
@@ -143,9 +144,11 @@ func (h *history) append(d *delta.Delta) error {
 // hold makes a connected delta wait, with all that rests on it.
 func (h *history) hold(id delta.ID, kind, words string, now time.Time) {
 	h.held[id] = &wait{kind: kind, words: words, since: now}
-	h.blocked[id] = struct{}{}
+	h.blocked[id] = id
 	for _, d := range h.graph.Descendants(id) {
-		h.blocked[d] = struct{}{}
+		if _, own := h.held[d]; !own {
+			h.blocked[d] = id
+		}
 	}
 }
 
@@ -162,14 +165,14 @@ func (h *history) settle() []delta.Place {
 		return nil
 	}
 	before := h.blocked
-	h.blocked, h.dirty = make(map[delta.ID]struct{}), false
+	h.blocked, h.dirty = make(map[delta.ID]delta.ID), false
 	roots := make([]delta.ID, 0, len(h.held))
 	for id := range h.held {
 		roots = append(roots, id)
-		h.blocked[id] = struct{}{}
+		h.blocked[id] = id
 	}
-	for _, id := range h.graph.Descendants(roots...) {
-		h.blocked[id] = struct{}{}
+	for _, id := range h.graph.Descendants(roots...) { // parents first
+		h.rests(id)
 	}
 	var free []delta.Place
 	for id := range before {
@@ -192,8 +195,8 @@ func (h *history) rests(id delta.ID) bool {
 	}
 	n, _ := h.graph.Get(id)
 	for _, p := range n.Parents {
-		if _, ok := h.blocked[p]; ok {
-			h.blocked[id] = struct{}{}
+		if root, ok := h.blocked[p]; ok {
+			h.blocked[id] = root
 			return true
 		}
 	}
@@ -216,7 +219,11 @@ func (h *history) place(id delta.ID) delta.Place {
 func (h *history) heads() []delta.ID {
 	heads := h.graph.Heads()
 	if len(h.blocked) > 0 {
-		heads = h.graph.HeadsWithout(h.blocked)
+		out := make(map[delta.ID]struct{}, len(h.blocked))
+		for id := range h.blocked {
+			out[id] = struct{}{}
+		}
+		heads = h.graph.HeadsWithout(out)
 	}
 	return heads[:min(len(heads), store.MaxHeads)]
 }
@@ -226,18 +233,6 @@ func (h *history) waiting() uint64 { return uint64(len(h.blocked) + h.graph.Pend
 
 // ancestorOf names a delta that holds back another.
 func (h *history) ancestorOf(id delta.ID) (delta.ID, *wait) {
-	n, _ := h.graph.Get(id)
-	for range h.graph.Len() { // parents have smaller places: it ends
-		for _, p := range n.Parents {
-			if w := h.held[p]; w != nil {
-				return p, w
-			}
-		}
-		at := slices.IndexFunc(n.Parents, h.isBlocked)
-		if at < 0 {
-			break
-		}
-		n, _ = h.graph.Get(n.Parents[at])
-	}
-	return delta.ID{}, nil
+	root := h.blocked[id]
+	return root, h.held[root]
 }

@@ -31,6 +31,7 @@ const (
 type job struct {
 	set *Set
 	id  ident.ContextID
+	r   *replica // the queue of the context; nil for one that is not to switch
 	// base is the snapshot that the job's state lies over, from is where it began:
 	// nothing after it was in the state. whole: it began with nothing.
 	base  *store.View
@@ -398,6 +399,7 @@ func (s *Set) beginRefold(ctx context.Context, r *replica, genesis bool) (*job, 
 		view.Close()
 		return nil, err
 	}
+	j.r = r
 	_, j.before = r.history.wanted(j.from, nil, true)
 	r.touched = make(map[string]struct{})
 	return j, nil

@@ -44,7 +44,10 @@ type replica struct {
 	// refolding: work beside the live state goes on, which needs all spans that are
 	// there and that come.
 	refolding bool
-	touched   map[string]struct{} // keys of the state that were written meanwhile
+	// gone: the context was removed from here. Should it come again, another queue
+	// is made for it.
+	gone    bool
+	touched map[string]struct{} // keys of the state that were written meanwhile
 
 	mu         sync.Mutex
 	led        bool
@@ -59,6 +62,7 @@ type ticket struct {
 	method string
 	run    func(*batch) (*Result, error) // nil: wants the lead for itself
 	alone  bool                          // shares no batch; after an error nothing is written
+	own    bool                          // of the node: few at a time, so never told that it is busy
 
 	lead chan struct{} // closed when the holder is to lead
 	done chan struct{} // closed when result and err are set
@@ -83,10 +87,20 @@ func (r *replica) submit(ctx context.Context, t *ticket) (*Result, error) {
 	return t.result, t.err
 }
 
-// lock takes the lead without a call; the caller must unlock.
+// lock takes the lead without a call; the caller must unlock. It is refused by
+// ErrContextNotFound when the context is not there any more, and only then or when
+// ctx ends.
 func (r *replica) lock(ctx context.Context) error {
-	_, err := r.wait(ctx, newTicket("", nil))
-	return err
+	t := newTicket("", nil)
+	t.own = true
+	if _, err := r.wait(ctx, t); err != nil {
+		return err
+	}
+	if r.gone {
+		r.unlock()
+		return fmt.Errorf("%w: %s", ErrContextNotFound, r.id)
+	}
+	return nil
 }
 
 // wait queues t until it leads (true) or a leader has answered it (false).
@@ -97,7 +111,7 @@ func (r *replica) wait(ctx context.Context, t *ticket) (bool, error) {
 		r.mu.Unlock()
 		return true, nil
 	}
-	if len(r.waiting) >= maxWaiting {
+	if len(r.waiting) >= maxWaiting && !t.own {
 		r.mu.Unlock()
 		return false, ErrBusy
 	}
@@ -162,7 +176,10 @@ func (r *replica) serve(first *ticket) {
 		}
 	}
 	defer answer()
-	first.err = errAborted
+	if first.err = errAborted; r.gone {
+		first.err = fmt.Errorf("%w: %s", ErrContextNotFound, r.id)
+		return
+	}
 	view, err := r.set.view(r.id)
 	if err != nil {
 		first.err = err

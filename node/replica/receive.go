@@ -87,19 +87,18 @@ func (r *Received) add(o *Received) {
 
 func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
 	parcels, refused := s.unpack(id, envelopes)
-	a := &arrival{got: Received{Refused: refused}}
-	for again := len(parcels) > 0; again; again = isCanceled(a.err) && ctx.Err() == nil {
+	got, err := &Received{Refused: refused}, error(nil)
+	for again := len(parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
 		// Somebody else's patience may have ended, who took in what lay there.
-		a = &arrival{parcels: parcels, refused: refused, lead: make(chan struct{}), done: make(chan struct{})}
-		s.replica(id).deliver(ctx, a)
+		got, err = s.replica(id).deliver(ctx, parcels, refused)
 	}
-	for _, refusal := range a.got.Refused {
+	for _, refusal := range got.Refused {
 		s.refused(id, refusal)
 	}
-	if a.err == nil {
-		s.metrics.received(&a.got)
+	if err == nil {
+		s.metrics.received(got)
 	}
-	return &a.got, a.err
+	return got, err
 }
 
 // unpack opens envelopes on all cores: verifying signatures is most of the work.
@@ -162,23 +161,43 @@ const (
 	maxGather = 250 * time.Millisecond
 )
 
-// deliver puts an arrival into the inbox and returns when it was taken in. One
-// caller at a time takes in all that lies there.
-func (r *replica) deliver(ctx context.Context, a *arrival) {
+// deliver puts an arrival into the inbox and returns when it was taken in, or ctx
+// ends. One caller at a time takes in all that lies there.
+func (r *replica) deliver(ctx context.Context, parcels []parcel, refused []Refusal) (*Received, error) {
+	a := &arrival{parcels: parcels, refused: refused, lead: make(chan struct{}), done: make(chan struct{})}
 	r.mu.Lock()
 	r.inbox = append(r.inbox, a)
 	leads := !r.collecting
 	r.collecting = true
 	r.mu.Unlock()
 	if !leads {
-		select { // soon: who collects is bounded by its batches
+		select {
 		case <-a.done:
-			return
+			return &a.got, a.err
 		case <-a.lead:
+		case <-ctx.Done():
+			if r.leave(a) {
+				return &Received{Refused: refused}, fmt.Errorf("waiting for the context: %w", ctx.Err())
+			}
 		}
 	}
 	r.gather(ctx)
 	r.takeIn(ctx)
+	return &a.got, a.err
+}
+
+// leave takes back an arrival whose caller gives up, or leaves it to whoever takes
+// it in just now. It reports false for one that was told to lead.
+func (r *replica) leave(a *arrival) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-a.lead:
+		return false
+	default:
+	}
+	r.inbox = slices.DeleteFunc(r.inbox, func(other *arrival) bool { return other == a })
+	return true
 }
 
 // gather waits for more, if what came makes a roll-back necessary.
@@ -212,17 +231,19 @@ func (r *replica) takeIn(ctx context.Context) {
 	r.inbox = slices.Delete(r.inbox, 0, n)
 	r.mu.Unlock()
 
-	err := r.trusting(ctx, func(b *batch) error { return b.receive(ctx, list) })
-
-	r.mu.Lock()
-	if r.collecting = len(r.inbox) > 0; r.collecting {
-		close(r.inbox[0].lead)
-	}
-	r.mu.Unlock()
-	for _, a := range list {
-		a.err = err
-		close(a.done)
-	}
+	err := errAborted
+	defer func() { // after a panic too: others wait
+		r.mu.Lock()
+		if r.collecting = len(r.inbox) > 0; r.collecting {
+			close(r.inbox[0].lead)
+		}
+		r.mu.Unlock()
+		for _, a := range list {
+			a.err = err
+			close(a.done)
+		}
+	}()
+	err = r.trusting(ctx, func(b *batch) error { return b.receive(ctx, list) })
 }
 
 // trusting is alone, and once more without the undo spans when they do not fit.
@@ -242,7 +263,7 @@ func (r *replica) trusting(ctx context.Context, work func(*batch) error) error {
 // alone runs work that is a batch of its own.
 func (r *replica) alone(ctx context.Context, work func(*batch) error) error {
 	t := newTicket("", func(b *batch) (*Result, error) { return nil, work(b) })
-	t.alone = true
+	t.alone, t.own = true, true
 	_, err := r.submit(context.WithoutCancel(ctx), t)
 	return err
 }
@@ -316,8 +337,8 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 		return nil, err
 	}
 	if waits := own != nil || slices.ContainsFunc(p.header.Parents, func(id delta.ID) bool {
-		return !h.graph.Has(id) || h.isBlocked(id)
-	}); waits && !room.take(p.header.Author) {
+		return !h.graph.Has(id) || room.isStuck(id)
+	}); waits && !room.take(p.id, p.header.Author) {
 		refuse(p.id, p.header.Author, errFull)
 		return nil, nil
 	}
@@ -394,11 +415,15 @@ func (b *batch) connect(ids []delta.ID) ([]delta.Place, error) {
 
 // header reads the header of a delta of this batch or of the store.
 func (b *batch) header(id delta.ID) (delta.Header, bool, error) {
-	raw, _, err := b.bytes(id)
-	if err != nil {
-		return delta.Header{}, false, err
+	raw, arrived := b.arrived[id]
+	if !arrived {
+		rec, err := b.view.Head(b.history.place(id))
+		if err != nil {
+			return delta.Header{}, false, fmt.Errorf("read delta %s: %w", id, err)
+		}
+		raw = rec.Bytes
 	}
-	h, _, err := delta.Inspect(raw)
+	h, _, err := delta.HeaderOf(raw)
 	if err != nil {
 		return delta.Header{}, false, fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
@@ -483,30 +508,45 @@ func (b *batch) notice(h delta.Header) {
 
 // room is how many more deltas may wait, in all and per author.
 type room struct {
-	all  int
-	each map[ident.PublicKey]int
+	all   int
+	each  map[ident.PublicKey]int
+	stuck map[delta.ID]struct{} // what waits for something that may never come
 }
 
-// room counts what waits for something that may never come.
+// room counts what waits for something that may never come, with what rests on it.
+// What waits for a deep roll-back is delayed and never refused (R8).
 func (h *history) room() *room {
-	r := &room{all: maxHeld - h.graph.Pending(), each: make(map[ident.PublicKey]int)}
-	for id := range h.blocked {
-		if w := h.held[id]; w != nil && w.kind == waitOrder {
-			continue
+	r := &room{all: maxHeld - h.graph.Pending(), each: make(map[ident.PublicKey]int), stuck: make(map[delta.ID]struct{})}
+	var roots []delta.ID
+	for id, w := range h.held {
+		if w.kind != waitOrder {
+			roots = append(roots, id)
+		}
+	}
+	for _, id := range append(h.graph.Descendants(roots...), roots...) {
+		if r.isStuck(id) {
+			continue // a root that rests on another
 		}
 		n, _ := h.graph.Get(id)
 		r.all--
 		r.each[n.Writer.Author]++
+		r.stuck[id] = struct{}{}
 	}
 	return r
 }
 
-func (r *room) take(author ident.PublicKey) bool {
+func (r *room) isStuck(id delta.ID) bool {
+	_, is := r.stuck[id]
+	return is
+}
+
+func (r *room) take(id delta.ID, author ident.PublicKey) bool {
 	if r.all <= 0 || r.each[author] >= maxHeldPerAuthor {
 		return false
 	}
 	r.all--
 	r.each[author]++
+	r.stuck[id] = struct{}{}
 	return true
 }
 

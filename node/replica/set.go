@@ -203,6 +203,7 @@ func (s *Set) Delete(ctx context.Context, id ident.ContextID) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("delete context: %w", err)
 	}
+	r.history, r.gone = nil, true
 	s.mu.Lock()
 	delete(s.replicas, id)
 	delete(s.deep, id)

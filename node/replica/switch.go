@@ -79,7 +79,7 @@ func (j *job) settleHeld(b *batch) {
 	}
 	h.settle()
 	for id, w := range j.held {
-		if rec, err := b.view.Delta(id); err == nil {
+		if rec, err := b.view.Head(h.place(id)); err == nil {
 			b.uncount(rec.Fate)
 		}
 		b.hold(id, h.place(id).Time, w.kind, w.words)
@@ -91,7 +91,7 @@ func (j *job) settleHeld(b *batch) {
 		if _, own := h.held[id]; own {
 			continue
 		}
-		if rec, err := b.view.Delta(id); err == nil && rec.Fate != store.FateWaiting {
+		if rec, err := b.view.Head(h.place(id)); err == nil && rec.Fate != store.FateWaiting {
 			b.uncount(rec.Fate)
 			b.rests(id, rec.Time)
 		}
@@ -101,7 +101,7 @@ func (j *job) settleHeld(b *batch) {
 // replaceState makes the changes that turn the live state into the job's: of the
 // keys that the job touched, and of those that the live state touched since.
 func (j *job) replaceState(ctx context.Context, b *batch) error {
-	touched := j.set.replica(j.id).touched
+	touched := j.r.touched
 	for key := range j.b.state.cells {
 		touched[key] = struct{}{}
 	}
@@ -174,7 +174,7 @@ func (j *job) replaceFates(b *batch) error {
 	}
 	for _, id := range j.folded {
 		fate, reason := j.fate(id)
-		was, err := b.view.Delta(id)
+		was, err := b.view.Head(b.history.place(id))
 		if err != nil {
 			return err
 		}

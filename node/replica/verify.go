@@ -157,7 +157,7 @@ func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open 
 	rec := view.Context()
 	h := &history{
 		graph: dag.New(rec.Genesis, dag.DefaultLimits()),
-		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]struct{}),
+		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]delta.ID),
 	}
 	var counts [4]uint64
 	whole := true
