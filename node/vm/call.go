@@ -42,6 +42,10 @@ type Call struct {
 
 	// State is the replicated state below the overlay; nil: empty.
 	State State
+	// Collections is the replicated state of a host-managed application; nil: its
+	// functions end the call. What the call did is the Collections' to tell, not
+	// the Outcome's.
+	Collections Collections
 	// Private is what private_storage_* sees below its overlay; nil: the guest
 	// is told that there is no private storage.
 	Private State

@@ -4,12 +4,13 @@
 //
 // It owns the border into WASM: the compile cache (shared in memory, and on disk
 // with sums of its own), the fuel that a call may use (what modules are checked
-// for and what is put into them is package meter's), the host functions of module "env" in both calling conventions of
-// Calimero applications, WASI preview 1 for Go guests, the memory that guests
-// run in, and every limit a guest can feel. It is the only package that knows
-// wazero, and it knows nothing of deltas, badger or the network: what host
-// functions reach (State, Blobs, Members, Aliases) is declared here and handed
-// in with each Call.
+// for and what is put into them is package meter's), the host functions of module
+// "env" in both calling conventions of Calimero applications and those of module
+// "mero" for host-managed collections, WASI preview 1 for Go guests, the memory
+// that guests run in, and every limit a guest can feel. It is the only package
+// that knows wazero, and it knows nothing of deltas, badger or the network: what
+// host functions reach (State, Collections, Blobs, Members, Aliases) is declared
+// here and handed in with each Call.
 //
 // # Promises
 //

@@ -29,7 +29,7 @@ type Engine struct {
 	metrics *metrics
 	pool    *pool
 	cache   diskCache
-	host    map[string]*hostFunc
+	host    map[string]map[string]*hostFunc
 	variant variant
 	// compiling admits one compilation at a time: it uses a core and ten times
 	// the module's size in memory.
@@ -147,11 +147,9 @@ func (e *Engine) compile(ctx context.Context, m *Module, wasm []byte) error {
 	}
 	m.exports, m.abi, m.globals = info.Exports, info.ABI, info.Globals
 	m.noImage.Store(!info.Image || !m.plain(exportInitialize) || e.variant.closeOnDone)
-	m.imports = make(map[string]bool, len(info.Imports))
-	for _, i := range info.Imports {
-		if i.Module == envModule {
-			m.imports[i.Name] = true
-		}
+	m.description = info.Description
+	if err := m.readImports(info.Imports); err != nil {
+		return err
 	}
 	select {
 	case e.compiling <- struct{}{}:
@@ -161,6 +159,30 @@ func (e *Engine) compile(ctx context.Context, m *Module, wasm []byte) error {
 	}
 	// What is built outlives the caller's context.
 	return e.build(context.WithoutCancel(ctx), m, info)
+}
+
+// readImports notes what the module wants of its host, and refuses one that keeps
+// replicated state in two ways.
+func (m *Module) readImports(imports []meter.Import) error {
+	m.imports = make(map[string]bool, len(imports))
+	stores := ""
+	for _, i := range imports {
+		switch i.Module {
+		case collectionsModule:
+			m.hosted = true
+		case envModule:
+			m.imports[i.Name] = true
+			if i.Name == "commit" || strings.HasPrefix(i.Name, "storage_") {
+				stores = i.Name
+			}
+		}
+	}
+	if m.hosted && stores != "" {
+		return &InvalidModuleError{Reason: fmt.Sprintf(
+			"it uses host-managed collections (imports of module %q) and %q of module %q: replicated state is kept in one way or the other",
+			collectionsModule, stores, envModule)}
+	}
+	return nil
 }
 
 // build compiles with the disk cache, and without it when that fails: the error
@@ -247,7 +269,10 @@ const envModule = "env"
 // link builds the host modules that the module's imports ask for.
 func (m *Module) link(ctx context.Context, runtime wazero.Runtime, info *meter.Module) error {
 	missing := append([]string(nil), info.Foreign...)
-	env := runtime.NewHostModuleBuilder(envModule)
+	own := map[string]wazero.HostModuleBuilder{}
+	for module := range m.engine.host {
+		own[module] = runtime.NewHostModuleBuilder(module)
+	}
 	wasi, err := linkWASI(ctx, runtime, info)
 	if err != nil {
 		return err
@@ -260,7 +285,7 @@ func (m *Module) link(ctx context.Context, runtime wazero.Runtime, info *meter.M
 		switch {
 		case seen && earlier.Equal(i.Type):
 			continue
-		case seen || !m.bind(env, wasi, i):
+		case seen || !m.bind(own[i.Module], wasi, i):
 			missing = append(missing, key+signature(i.Type))
 		default:
 			bound[key] = i.Type
@@ -269,8 +294,10 @@ func (m *Module) link(ctx context.Context, runtime wazero.Runtime, info *meter.M
 	if len(missing) > 0 {
 		return &MissingImportsError{Imports: missing}
 	}
-	if _, err = env.Instantiate(ctx); err != nil {
-		return err
+	for _, builder := range own {
+		if _, err = builder.Instantiate(ctx); err != nil {
+			return err
+		}
 	}
 	hook := func(ctx context.Context, mod api.Module, _ []uint64) {
 		g, _ := ctx.Value(guestKey{}).(*guest)
@@ -281,17 +308,18 @@ func (m *Module) link(ctx context.Context, runtime wazero.Runtime, info *meter.M
 	return err
 }
 
-// bind finds the host function for one import.
-func (m *Module) bind(env wazero.HostModuleBuilder, wasi map[string]api.FunctionDefinition, i meter.Import) bool {
+// bind finds the host function for one import; own builds the module of that
+// name, if it is one of ours.
+func (m *Module) bind(own wazero.HostModuleBuilder, wasi map[string]api.FunctionDefinition, i meter.Import) bool {
 	switch i.Module {
-	case envModule:
-		f := m.engine.host[i.Name]
+	case envModule, collectionsModule:
+		f := m.engine.host[i.Module][i.Name]
 		if f == nil {
 			return false
 		}
 		flat, ok := f.match(i.Type)
 		if ok {
-			env.NewFunctionBuilder().WithGoModuleFunction(f.bind(flat), i.Type.Params, i.Type.Results).Export(i.Name)
+			own.NewFunctionBuilder().WithGoModuleFunction(f.bind(flat), i.Type.Params, i.Type.Results).Export(i.Name)
 		}
 		return ok
 	case wasiModule:

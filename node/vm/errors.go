@@ -72,6 +72,9 @@ const (
 	KindForbidden
 	// KindFuel: the guest used up its fuel.
 	KindFuel
+	// KindMisuse: the guest used a collection in a way that it cannot be used:
+	// another kind, no such index, beyond a limit, not the owner, read-only.
+	KindMisuse
 )
 
 // String is the kind as one word, as used in metrics.
@@ -84,10 +87,10 @@ func (k Kind) String() string {
 }
 
 // kindNames are the words of the kinds, first that of a call without an error.
-func kindNames() [KindFuel + 1]string {
+func kindNames() [KindMisuse + 1]string {
 	return [...]string{
 		"ok", "host", "application", "panic", "trap", "limit", "timeout", "canceled",
-		"method_not_found", "bad_signature", "forbidden", "fuel",
+		"method_not_found", "bad_signature", "forbidden", "fuel", "misuse",
 	}
 }
 

@@ -37,7 +37,7 @@ func fuelApps(b *testing.B) []fuelApp {
 // BenchmarkFuel compares a call with fuel, with nothing, and with wazero's own
 // way to end calls. The three take turns in blocks, in random order and without
 // the first calls of a block, so that whatever else the machine does meets all of
-// them. Each gives its p50, and its ratio to nothing. One iteration is a block of
+// them; all in fresh instances, since only the metered ones have an image. Each gives its p50, and its ratio to nothing. One iteration is a block of
 // each.
 func BenchmarkFuel(b *testing.B) {
 	const block, warm = 20, 3
@@ -65,7 +65,7 @@ func BenchmarkFuel(b *testing.B) {
 			state, clock := mapState{}, uint64(1<<60)
 			run := func(m *vm.Module, method, input string) *vm.Outcome {
 				clock += 1 << 16
-				out, err := m.Run(b.Context(), vm.Call{Method: method, Input: []byte(input), Time: clock, State: state})
+				out, err := m.Run(b.Context(), vm.Call{Mode: vm.ModeApply, Method: method, Input: []byte(input), Time: clock, State: state})
 				if err != nil {
 					b.Fatal(err)
 				}

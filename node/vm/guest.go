@@ -50,6 +50,8 @@ type guest struct {
 	root      [32]byte
 	artifact  []byte
 
+	handing []byte // what take gives
+
 	events []Event
 	xcalls []XCall
 	ops    []ContextOp

@@ -7,7 +7,7 @@ import (
 	"mero/node/vm/meter"
 )
 
-// hostFunc is one function of module "env". Some have two types, for the two
+// hostFunc is one function of module "env" or "mero". Some of "env" have two types, for the two
 // calling conventions, and one implementation: arguments are read through guest,
 // which knows the convention that the module's import chose.
 type hostFunc struct {
@@ -21,15 +21,19 @@ type hostFunc struct {
 	call    func(ctx context.Context, g *guest)
 }
 
-// hostFuncs are all functions of module "env" by name. JavaScript collections
-// and the ordered index are not among them (wasm-abi 1.5: no binary needs them).
-func hostFuncs() map[string]*hostFunc {
-	all := map[string]*hostFunc{}
-	for _, group := range [][]hostFunc{
-		coreFuncs(), identityFuncs(), storageFuncs(), eventFuncs(), blobFuncs(), contextFuncs(), systemFuncs(),
+// hostFuncs are all functions by module and name. JavaScript collections and the
+// ordered index are not among them (wasm-abi 1.5: no binary needs them).
+func hostFuncs() map[string]map[string]*hostFunc {
+	all := map[string]map[string]*hostFunc{}
+	for module, groups := range map[string][][]hostFunc{
+		envModule:         {coreFuncs(), identityFuncs(), storageFuncs(), eventFuncs(), blobFuncs(), contextFuncs(), systemFuncs()},
+		collectionsModule: {collectionFuncs(), sequenceFuncs()},
 	} {
-		for i := range group {
-			all[group[i].name] = &group[i]
+		all[module] = map[string]*hostFunc{}
+		for _, group := range groups {
+			for i := range group {
+				all[module][group[i].name] = &group[i]
+			}
 		}
 	}
 	return all

@@ -19,17 +19,19 @@ type Module struct {
 	hash   [32]byte
 
 	// ready is closed when the fields down to err are set.
-	ready    chan struct{}
-	exports  map[string]meter.FuncType
-	imports  map[string]bool // of module env
-	abi      []byte
-	runtime  wazero.Runtime
-	compiled wazero.CompiledModule
-	config   wazero.ModuleConfig
-	wasi     bool
-	globals  int          // that are mutable, see meter.GlobalName
-	close    func() error // nil: it was not built
-	err      error
+	ready       chan struct{}
+	exports     map[string]meter.FuncType
+	imports     map[string]bool // of module env
+	hosted      bool
+	abi         []byte
+	description []byte
+	runtime     wazero.Runtime
+	compiled    wazero.CompiledModule
+	config      wazero.ModuleConfig
+	wasi        bool
+	globals     int          // that are mutable, see meter.GlobalName
+	close       func() error // nil: it was not built
+	err         error
 
 	// image is what calls start from, as soon as one has been taken; noImage:
 	// none ever will. Whoever takes it holds imaging.
@@ -71,6 +73,14 @@ func (m *Module) Imports(name string) bool { return m.imports[name] }
 
 // ABI is the embedded manifest, JSON, or nil (wasm-abi 7).
 func (m *Module) ABI() []byte { return bytes.Clone(m.abi) }
+
+// HostManaged reports whether the module keeps its replicated state in
+// collections (imports module "mero"). It then has no use for Call.State.
+func (m *Module) HostManaged() bool { return m.hosted }
+
+// Description is the content of the module's custom section "mero", at most 1 MiB,
+// or nil.
+func (m *Module) Description() []byte { return bytes.Clone(m.description) }
 
 // Retain adds a user, who has to Release too.
 func (m *Module) Retain() {
