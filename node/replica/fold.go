@@ -12,7 +12,6 @@ import (
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
-	"mero/node/undo"
 	"mero/node/vm"
 )
 
@@ -208,14 +207,14 @@ func clip(text string, limit int) string {
 // fold moves the state over a delta and leaves a span that takes it back. With a
 // reason the delta is void: it has its place, and no effect.
 func (b *batch) fold(d *delta.Delta, done applied, void string) {
-	span := &undo.Span{From: b.rec.Last, To: d.Place(), Count: 1, Mark: mark(&b.rec)}
+	span := &trail.Span{From: b.rec.Last, To: d.Place(), Count: 1, Mark: mark(&b.rec)}
 	fate := store.FateFolded
 	if void != "" {
 		fate = store.FateVoid
 		b.rec.Voids++
 	} else {
 		for _, w := range done.out.Writes {
-			span.Entries = append(span.Entries, undo.Diff(w.Key, w.Old, w.Value, w.HadOld, !w.Delete))
+			span.Entries = append(span.Entries, trail.Diff(w.Key, w.Old, w.Value, w.HadOld, !w.Delete))
 			b.replace(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 		}
 		b.rec.GuestRoot, b.rec.Layouts = done.out.Root, done.layouts

@@ -8,7 +8,7 @@ import (
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
-	"mero/node/undo"
+	"mero/node/trail"
 )
 
 // ErrNotGenesis says that what was to begin a context does not.
@@ -119,7 +119,7 @@ func (s *Set) emptyBatch(rec store.Context) *batch {
 // begin folds the genesis, which has no effect on the state.
 func (b *batch) begin(d *delta.Delta) {
 	b.arrived[d.ID()] = d.Bytes()
-	b.trail.Push(&undo.Span{To: d.Place(), Count: 1, Mark: mark(&b.rec)})
+	b.trail.Push(&trail.Span{To: d.Place(), Count: 1, Mark: mark(&b.rec)})
 	b.rec.Last, b.rec.Clock, b.rec.Heads = d.Place(), d.Header().Time, []delta.ID{d.ID()}
 	b.rec.Deltas++
 	b.record(d, store.FateFolded, "")
