@@ -1,0 +1,90 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+// Past is the state of a context as of a place in the canonical order.
+type Past struct {
+	// Context is the record of the context as it was, as far as folding makes it:
+	// Last, App, Sum, Root and StateBytes.
+	Context store.Context
+
+	ranged
+	view *store.View
+	job  *job // nil: it is the state of now
+}
+
+// Close lets the state go. It must be called, soon.
+func (p *Past) Close() {
+	if p.job != nil {
+		p.job.end(context.Background())
+	}
+	p.view.Close()
+}
+
+// At gives the state after all deltas up to a place. It goes back by the undo spans,
+// folds again what they took too far, and folds from genesis where they end. ctx
+// bounds the work; the context stays as it is. Errors: ErrContextNotFound,
+// ErrDamagedLog, and a delta that this node cannot fold now.
+func (s *Set) At(ctx context.Context, id ident.ContextID, until delta.Place) (*Past, error) {
+	view, err := s.view(id)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.at(ctx, view, until)
+	if err != nil {
+		view.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Past, error) {
+	rec := view.Context()
+	if rec.Last.Compare(until) <= 0 {
+		return &Past{Context: rec, ranged: view, view: view}, nil
+	}
+	h, err := s.loadHistory(view)
+	if err != nil {
+		return nil, err
+	}
+	after := follower(until)
+	j, err := s.newJob(view, &after)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := h.wanted(j.from, nil, false)
+	for i, id := range list {
+		if h.place(id).Compare(until) > 0 {
+			list = list[:i]
+			break
+		}
+	}
+	if err := j.foldTo(ctx, list, view); err != nil {
+		j.end(ctx)
+		for held, w := range j.held {
+			return nil, fmt.Errorf("delta %s cannot be folded here now: %s", held, w.words)
+		}
+		return nil, err
+	}
+	j.b.rec.Root = j.b.rec.Sum.Root(meta(&j.b.rec, j.b.members))
+	return &Past{Context: j.b.rec, ranged: j.b.state, view: view, job: j}, nil
+}
+
+// follower is the place right behind another.
+func follower(p delta.Place) delta.Place {
+	for i := len(p.ID) - 1; i >= 0; i-- {
+		if p.ID[i]++; p.ID[i] != 0 {
+			return p
+		}
+	}
+	p.Time = min(p.Time, math.MaxUint64-1) + 1
+	return p
+}
