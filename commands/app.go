@@ -79,30 +79,6 @@ func appGet() *verb {
 	}
 }
 
-func appMethods() *verb {
-	return &verb{
-		name: "methods", args: "APP", min: 1, max: 1, summary: "list the methods that can be called",
-		example: "mero app methods kv",
-		run: func(ctx context.Context, e *env) error {
-			type method struct {
-				Method string `json:"method"`
-			}
-			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
-				names, err := client.Methods(ctx, id)
-				if err != nil {
-					return err
-				}
-				for _, name := range names {
-					if err := e.object(method{name}, func(w io.Writer) { line(w, "%s", name) }); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		},
-	}
-}
-
 func appRemove() *verb {
 	return &verb{
 		name: "remove", args: "APP…", min: 1, max: -1, summary: "remove applications from the node",

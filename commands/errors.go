@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"mero/commands/appdev"
 	"mero/node"
 	"mero/node/api"
 )
@@ -93,6 +94,7 @@ func explain(ctx context.Context, err error) report {
 		fail        *failure
 		config      *node.ConfigError
 		inUse       *node.InUseError
+		toolchain   *appdev.ToolchainError
 		unreachable *api.UnreachableError
 		answer      *api.Error
 		call        *api.RPCError
@@ -109,6 +111,8 @@ func explain(ctx context.Context, err error) report {
 		r.code, r.hint = fail.code, fail.hint
 	case errors.As(err, &config):
 		r.code, r.hint = exitUsage, config.Hint()
+	case errors.As(err, &toolchain):
+		r.hint = toolchain.Hint()
 	case errors.As(err, &inUse):
 		r.hint = "stop that process, or choose another node with --node NAME or --home DIR"
 	case errors.As(err, &unreachable):

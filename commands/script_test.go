@@ -40,6 +40,7 @@ const patience = 60 * time.Second
 // process of its own, with nodes in the background. Ports are always free ones.
 func TestScripts(t *testing.T) {
 	cache := t.TempDir() // of compiled applications, for all scripts
+	goCache := buildCache(t)
 	failing, other := apptest.Errors(t), bytes.Replace(apptest.Minimal(), []byte("init"), []byte("open"), 1)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -48,6 +49,7 @@ func TestScripts(t *testing.T) {
 				"MERO_HOME="+filepath.Join(env.WorkDir, "home"),
 				"MERO_SERVER_LISTEN=127.0.0.1:0",
 				"MERO_NETWORK_LISTEN=/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1",
+				"GOCACHE="+goCache,
 			)
 			// a and b are of one size.
 			for name, code := range map[string][]byte{"errors": failing, "a": apptest.Minimal(), "b": other} {
@@ -73,6 +75,19 @@ func TestScripts(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 	})
+}
+
+// buildCache is where Go keeps what it has built: scripts have no HOME to find it in.
+func buildCache(t *testing.T) string {
+	t.Helper()
+	if dir := os.Getenv("GOCACHE"); dir != "" {
+		return dir
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "go-build")
 }
 
 // shareCache gives the nodes default and n2 one cache of compiled applications,

@@ -71,7 +71,7 @@ func newTree() *tree {
 		globals: globalFlags(),
 		groups: []*group{
 			{"node", "run a node and look after it", []*verb{nodeInit(), nodeRun(), nodeStatus(), nodePeers(), nodeConfig()}},
-			{"app", "the applications that a node can run", []*verb{appInstall(), appList(), appGet(), appMethods(), appRemove()}},
+			{"app", "the applications that a node can run", []*verb{appNew(), appBuild(), appInstall(), appList(), appGet(), appMethods(), appRemove()}},
 			{"context", "instances of applications, with their state", []*verb{contextCreate(), contextList(), contextGet(), contextVerify(), contextRebuild(), contextDelete()}},
 			{"dag", "what contexts are made of: their deltas", []*verb{dagInspect(), dagVerify()}},
 			{"identity", "the keys by which this node is a member", []*verb{identityNew(), identityList(), identityExport(), identityImport()}},

@@ -263,11 +263,11 @@ func docText(doc *ast.CommentGroup) string {
 
 // read makes the model: state, methods, types.
 func (g *generator) read(name string) {
+	g.manifest = manifest.Manifest{ABI: manifest.ABI, Name: name, Types: map[string]*manifest.Type{}}
 	g.findState()
 	if g.state == nil {
 		return
 	}
-	g.manifest = manifest.Manifest{ABI: manifest.ABI, Name: name, Types: map[string]*manifest.Type{}}
 	if g.manifest.Doc = docText(g.files[0].Doc); g.manifest.Doc == "" {
 		for _, f := range g.files {
 			if f.Doc != nil {

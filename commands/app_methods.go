@@ -1,0 +1,57 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"mero/commands/appdev"
+	"mero/node/api"
+	"mero/node/ident"
+)
+
+func appMethods() *verb {
+	return &verb{
+		name: "methods", args: "APP|FILE", min: 1, max: 1, summary: "list the methods that can be called",
+		long: "With arguments and types, as far as the application describes itself. FILE is a path\n" +
+			"with a slash in it, or that ends in .wasm, or example:kv; no node is needed for it.",
+		example: "mero app methods kv",
+		run: func(ctx context.Context, e *env) error {
+			source := e.arg(0)
+			if strings.HasSuffix(source, ".wasm") || strings.ContainsAny(source, `/\`) || strings.HasPrefix(source, "example:") {
+				file, err := readApp(source)
+				if err != nil {
+					return err
+				}
+				app, err := appdev.Describe(file.Code)
+				if err != nil {
+					return err
+				}
+				return e.methods(app)
+			}
+			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
+				names, err := client.Methods(ctx, id)
+				if err != nil {
+					return err
+				}
+				app := &appdev.App{}
+				for _, name := range names {
+					app.Methods = append(app.Methods, appdev.Method{Name: name})
+				}
+				return e.methods(app)
+			})
+		},
+	}
+}
+
+func (e *env) methods(app *appdev.App) error {
+	err := list(e, app.Methods, []string{"METHOD", "ARGUMENTS", "RESULT", "", "ABOUT"}, func(m appdev.Method) []string {
+		about, _, _ := strings.Cut(m.Doc, "\n")
+		return []string{m.Name, printable(m.Signature()), m.Result, m.Kind(), printable(about)}
+	})
+	for _, t := range app.Types {
+		err = errors.Join(err, e.object(t, func(w io.Writer) { line(w, "%s = %s", t.Name, printable(t.Signature())) }))
+	}
+	return err
+}
