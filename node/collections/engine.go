@@ -113,22 +113,8 @@ func (e *engine) do(o *op) error {
 
 func (e *engine) effect(o *op) error {
 	in := e.objects[o.object]
-	switch o.code {
-	case opOpen, opMake:
-		birth := o.birth
-		if o.code == opMake {
-			birth = e.origin.Time >> 16
-		}
-		named := in.child(o.step, o.kind, o.flags, birth)
-		e.objects = append(e.objects, named)
-		if o.code == opOpen {
-			return nil // it is looked up when it is used
-		}
-		if there, err := e.find(in); err != nil || !there || !e.mayWrite(named) {
-			return err
-		}
-		return e.makeChild(in, named)
-	default:
+	if o.code == opOpen || o.code == opMake {
+		return e.name(in, o)
 	}
 	if there, err := e.find(in); err != nil || !there || !e.mayWrite(in) {
 		return err
@@ -149,6 +135,24 @@ func (e *engine) effect(o *op) error {
 	default:
 		return e.sequence(in, o)
 	}
+}
+
+// name gives a collection a number, which those of a delta count, and makes it if the operation is
+// to. Whether it is there is looked up whenever it is used.
+func (e *engine) name(in *object, o *op) error {
+	birth := o.birth
+	if o.code == opMake {
+		birth = e.origin.Time >> 16
+	}
+	named := in.child(o.step, o.kind, o.flags, birth)
+	e.objects = append(e.objects, named)
+	if o.code == opOpen {
+		return nil
+	}
+	if there, err := e.find(in); err != nil || !there || !e.mayWrite(named) {
+		return err
+	}
+	return e.makeChild(in, named)
 }
 
 // makeChild makes a collection, or is one more of those who made it.

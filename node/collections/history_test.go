@@ -63,9 +63,12 @@ type world struct {
 	rng    *rand.Rand
 	sites  []*site
 	events []*event
+	// untied: no two deltas of different writers have one time.
+	untied bool
 }
 
 func newWorld(t testing.TB, rng *rand.Rand, sites int) *world {
+	t.Helper()
 	w := &world{t: t, rng: rng}
 	for i := range sites {
 		s := &site{known: map[int]bool{}, clock: 1000 + rng.Uint64N(20)}
@@ -114,12 +117,19 @@ func (w *world) call(s *site, do func(tx *collections.Tx, e *event)) *event {
 	past := map[int]bool{}
 	for n := range s.known {
 		past[n] = true
-		s.clock = max(s.clock, w.events[n].origin.Time>>16)
+		seen := w.events[n].origin.Time >> 16
+		if w.untied {
+			seen >>= 2
+		}
+		s.clock = max(s.clock, seen)
 	}
 	s.clock += 1 + w.rng.Uint64N(3)
 	e := &event{
 		number: len(w.events), id: w.rng.Uint64(), past: past,
 		origin: collections.Origin{Author: s.author, Tag: s.tag, Time: s.clock << 16},
+	}
+	if w.untied {
+		e.origin.Time = (s.clock<<2 + uint64(s.author[0])) << 16
 	}
 	tx := collections.Begin(&s.state, e.origin)
 	do(tx, e)
@@ -172,6 +182,9 @@ func (w *world) meet() *collections.Mem {
 		}
 		fresh.Apply(writes)
 	}
+	if err := collections.Check(&fresh); err != nil {
+		w.t.Fatal(err)
+	}
 	for i, s := range w.sites {
 		s.known = all
 		w.refold(s)
@@ -179,8 +192,8 @@ func (w *world) meet() *collections.Mem {
 			w.t.Fatalf("site %d is not what a fold from nothing gives", i)
 		}
 	}
-	for i := len(w.sites[0].writes) - 1; i >= 0; i-- {
-		w.sites[0].state.Revert(w.sites[0].writes[i])
+	for _, writes := range slices.Backward(w.sites[0].writes) {
+		w.sites[0].state.Revert(writes)
 	}
 	if n := w.sites[0].state.Len(); n != 0 {
 		w.t.Fatalf("%d rows are left when everything is taken back", n)
@@ -208,13 +221,15 @@ type model struct {
 	// want tells what is there after some events, in order.
 	want func(events []*event) string
 	// got reads the same.
-	got func(t testing.TB, tx *collections.Tx) string
+	got    func(t testing.TB, tx *collections.Tx) string
+	untied bool // see world
 }
 
 // run is one case: some sites that call and pull at random, and then all meet.
 func run(t testing.TB, rng *rand.Rand, m model) {
 	t.Helper()
 	w := newWorld(t, rng, 2+rng.IntN(2))
+	w.untied = m.untied
 	for range 4 + rng.IntN(12) {
 		s := w.sites[rng.IntN(len(w.sites))]
 		if rng.IntN(3) == 0 {
@@ -298,6 +313,7 @@ func must(t testing.TB, err error) {
 }
 
 func must1[T any](t testing.TB) func(v T, err error) T {
+	t.Helper()
 	return func(v T, err error) T {
 		t.Helper()
 		must(t, err)

@@ -63,6 +63,7 @@ func TestRegister(t *testing.T) {
 					return value
 				},
 				got: func(t testing.TB, tx *collections.Tx) string {
+					t.Helper()
 					value, ok, err := tx.Load(open(t, tx, "r", collections.Register, flags))
 					must(t, err)
 					if !ok {
@@ -118,6 +119,7 @@ func TestMap(t *testing.T) {
 					return printed(values)
 				},
 				got: func(t testing.TB, tx *collections.Tx) string {
+					t.Helper()
 					r := open(t, tx, "m", collections.Map, flags)
 					return printed(scanned(t, tx, r))
 				},
@@ -186,6 +188,7 @@ func TestSet(t *testing.T) {
 			return printed(there)
 		},
 		got: func(t testing.TB, tx *collections.Tx) string {
+			t.Helper()
 			return printed(scanned(t, tx, open(t, tx, "s", collections.Set, 0)))
 		},
 	})
@@ -207,6 +210,7 @@ func TestCounter(t *testing.T) {
 			return strconv.Itoa(sum)
 		},
 		got: func(t testing.TB, tx *collections.Tx) string {
+			t.Helper()
 			return strconv.Itoa(int(must1[int64](t)(tx.Count(open(t, tx, "c", collections.Counter, 0)))))
 		},
 	})

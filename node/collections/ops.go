@@ -121,10 +121,7 @@ func (o *op) append(b []byte) []byte {
 		if o.code == opOpen {
 			b = binary.AppendUvarint(b, o.birth)
 		}
-	case opStore, opType:
-		if o.code == opType {
-			b = appendAnchor(b, o.anchor)
-		}
+	case opStore:
 		b = appendBytes(b, o.value)
 	case opClear:
 	case opPut:
@@ -134,6 +131,15 @@ func (o *op) append(b []byte) []byte {
 		b = appendStamps(b, o.seen)
 	case opIncrease:
 		b = binary.AppendVarint(b, o.amount)
+	default:
+		b = o.appendSequence(b)
+	}
+	return b
+}
+
+// appendSequence encodes the rest of an operation of lists and texts.
+func (o *op) appendSequence(b []byte) []byte {
+	switch o.code {
 	case opInsert:
 		b = binary.AppendUvarint(appendAnchor(b, o.anchor), uint64(len(o.values)))
 		for _, v := range o.values {
@@ -143,7 +149,9 @@ func (o *op) append(b []byte) []byte {
 		b = append(appendAnchor(b, o.anchor), byte(o.kind), byte(o.flags))
 	case opSet:
 		b = appendBytes(appendElement(b, o.step.element), o.value)
-	case opErase:
+	case opType:
+		b = appendBytes(appendAnchor(b, o.anchor), o.value)
+	default: // opErase
 		b = binary.AppendUvarint(b, uint64(len(o.spans)))
 		for _, s := range o.spans {
 			b = binary.AppendUvarint(appendElement(b, s.element), uint64(s.n))
@@ -360,17 +368,7 @@ func (d *decoder) sequence(o *op) {
 		o.step = elementStep(d.element())
 		o.value = d.bytes(0, MaxValue)
 	case opErase:
-		n := int(d.uvarint(MaxOpBytes))
-		if n == 0 {
-			d.fail("no elements")
-		}
-		for i := 0; i < n && d.err == nil; i++ {
-			s := span{element: d.element(), n: uint32(d.uvarint(MaxInsert))}
-			if s.n == 0 || s.off+s.n > MaxInsert {
-				d.fail("%d elements from %d", s.n, s.off)
-			}
-			o.spans = append(o.spans, s)
-		}
+		o.spans = d.spans()
 	case opType:
 		o.anchor = d.anchor()
 		if o.value = d.bytes(1, MaxInsert); !utf8.Valid(o.value) {
@@ -379,4 +377,20 @@ func (d *decoder) sequence(o *op) {
 	default:
 		d.fail("operation %d", o.code)
 	}
+}
+
+// spans reads which elements are removed.
+func (d *decoder) spans() (spans []span) {
+	n := int(d.uvarint(MaxOpBytes))
+	if n == 0 {
+		d.fail("no elements")
+	}
+	for i := 0; i < n && d.err == nil; i++ {
+		s := span{element: d.element(), n: uint32(d.uvarint(MaxInsert))}
+		if s.n == 0 || s.off+s.n > MaxInsert {
+			d.fail("%d elements from %d", s.n, s.off)
+		}
+		spans = append(spans, s)
+	}
+	return spans
 }

@@ -123,16 +123,13 @@ func (o *overlay) scan(prefix, after []byte, limit int) ([]Entry, error) {
 	}
 	next, _ := slices.BinarySearch(o.sorted, from)
 	var found []Entry
-	for {
+	for len(found) < limit {
 		below, err := o.kv.Range(prefix, after, limit)
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range below {
-			for next < len(o.sorted) && len(found) < limit && o.sorted[next] < string(e.Key) {
-				found = o.take(found, o.sorted[next])
-				next++
-			}
+			found, next = o.takeLess(found, next, string(e.Key), limit)
 			if len(found) >= limit {
 				return found, nil
 			}
@@ -147,9 +144,6 @@ func (o *overlay) scan(prefix, after []byte, limit int) ([]Entry, error) {
 		if len(below) < limit {
 			break
 		}
-		if len(found) >= limit {
-			return found, nil
-		}
 		after = below[len(below)-1].Key
 	}
 	for next < len(o.sorted) && len(found) < limit && strings.HasPrefix(o.sorted[next], string(prefix)) {
@@ -157,6 +151,15 @@ func (o *overlay) scan(prefix, after []byte, limit int) ([]Entry, error) {
 		next++
 	}
 	return found, nil
+}
+
+// takeLess appends written rows from the next on whose keys are less than a key.
+func (o *overlay) takeLess(found []Entry, next int, key string, limit int) ([]Entry, int) {
+	for next < len(o.sorted) && len(found) < limit && o.sorted[next] < key {
+		found = o.take(found, o.sorted[next])
+		next++
+	}
+	return found, next
 }
 
 // take appends a written row if it is there.

@@ -3,6 +3,7 @@ package collections
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -58,7 +59,7 @@ func (p *piece) join(next piece) {
 	p.n += next.n
 	p.right = next.right
 	if p.text != nil {
-		p.text = append(p.text[:len(p.text):len(p.text)], next.text...)
+		p.text = append(slices.Clip(p.text), next.text...)
 	}
 }
 

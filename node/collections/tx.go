@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -135,11 +136,9 @@ func (t *Tx) reader(r Ref, kinds ...Kind) (h *handle, there bool, err error) {
 	if h, err = t.handle(r); err != nil {
 		return nil, false, err
 	}
-	for _, k := range kinds {
-		if h.kind == k {
-			there, err = t.engine.find(&h.object)
-			return h, there, err
-		}
+	if slices.Contains(kinds, h.kind) {
+		there, err = t.engine.find(&h.object)
+		return h, there, err
 	}
 	names := make([]string, len(kinds))
 	for i, k := range kinds {

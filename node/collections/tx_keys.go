@@ -5,9 +5,17 @@ import (
 	"fmt"
 )
 
+// keyed gives an opened collection to look at a key of.
+func (t *Tx) keyed(r Ref, key []byte, kinds ...Kind) (h *handle, there bool, err error) {
+	if h, there, err = t.reader(r, kinds...); err == nil {
+		err = t.checkKey(h, key)
+	}
+	return h, there, err
+}
+
 // KindOf tells what is at a key of the root, of a map or of a collection by member.
 func (t *Tx) KindOf(parent Ref, key []byte) (Kind, error) {
-	h, there, err := t.reader(parent, Map, Members, root)
+	h, there, err := t.keyed(parent, key, Map, Members, root)
 	if err != nil || !there {
 		return Absent, err
 	}
@@ -34,7 +42,7 @@ func (t *Tx) Len(r Ref) (int64, error) {
 
 // Get gives a value of a map. A collection at the key is [ErrKind].
 func (t *Tx) Get(r Ref, key []byte) (value []byte, ok bool, err error) {
-	h, there, err := t.reader(r, Map)
+	h, there, err := t.keyed(r, key, Map)
 	if err != nil || !there {
 		return nil, false, err
 	}
@@ -50,7 +58,7 @@ func (t *Tx) Get(r Ref, key []byte) (value []byte, ok bool, err error) {
 
 // Has tells whether there is an element of a set, or a value or a collection at a key.
 func (t *Tx) Has(r Ref, key []byte) (bool, error) {
-	h, there, err := t.reader(r, Map, Set, Members, root)
+	h, there, err := t.keyed(r, key, Map, Set, Members, root)
 	if err != nil || !there {
 		return false, err
 	}
@@ -92,6 +100,9 @@ func (t *Tx) Put(r Ref, key, value []byte) error {
 // it, if others have not put or made it meanwhile. It tells whether there was something.
 func (t *Tx) Remove(r Ref, key []byte) (was bool, err error) {
 	h, there, err := t.writer(r, Map, Set, Members, root)
+	if err == nil {
+		err = t.checkKey(h, key)
+	}
 	if err != nil || !there {
 		return false, err
 	}
@@ -155,6 +166,7 @@ func (t *Tx) Scan(r Ref, after, upTo []byte, limit int) ([]Item, error) {
 	prefix := h.id.key(tag, 0)
 	var from []byte
 	if after != nil {
+		after = after[:min(len(after), MaxKey+1)] // no key is longer, and this is greater than those that begin alike
 		from = append(h.id.key(tag, len(after)), after...)
 	}
 	var items []Item
