@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-//go:generate go test -run ^TestEmbedded$ -update .
+//go:generate go test -run ^(TestGenerated|TestEmbedded)$ -update .
 
 // kv is compressed: it is a twentieth of the program otherwise (P24).
 //

@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"flag"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	"mero/node/appgen"
 	"mero/node/sdk/examples"
 	"mero/node/vm/apptest"
 )
@@ -35,6 +37,34 @@ func TestEmbedded(t *testing.T) {
 	}
 	if !bytes.Equal(examples.KV(), apptest.KV(t)) {
 		t.Error("kv.wasm.gz is not what the source gives: run `go generate ./node/sdk/examples` and commit the result")
+	}
+}
+
+// TestGenerated: the other half of the examples is what the generator gives, so
+// that they can be compiled by Go alone.
+func TestGenerated(t *testing.T) {
+	for _, name := range []string{"board", "chat", "files", "kvmap"} {
+		sources := map[string][]byte{}
+		entries, err := os.ReadDir(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			data, err := os.ReadFile(filepath.Join(name, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources[e.Name()] = data
+		}
+		app, err := appgen.Generate(name, sources)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			write(t, filepath.Join(name, appgen.File), app.Source)
+		} else if !bytes.Equal(sources[appgen.File], app.Source) {
+			t.Errorf("%s/%s is not what the source gives: run `go generate ./node/sdk/examples` and commit the result", name, appgen.File)
+		}
 	}
 }
 

@@ -21,6 +21,6 @@
 // variables live on between calls (on a node they are as after the start, each
 // time), there is no fuel, and values pass through encoding/json.
 //
-// A network is for one goroutine. Random choices come from a seed that is logged
+// A network is for one goroutine, and a call cannot be made within another. Random choices come from a seed that is logged
 // when the test fails; SDKTEST_SEED sets it.
 package sdktest
