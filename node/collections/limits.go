@@ -26,7 +26,7 @@ const (
 	MaxOpBytes = 4 << 20   // of encoded operations (R5)
 	MaxRows    = 1 << 16   // rows written
 	MaxBytes   = 32 << 20  // of keys and new values of rows written (R5)
-	MaxWork    = 16 << 20  // as of Tx.Work: about a second
+	MaxWork    = 4 << 20   // as of Tx.Work: a second at most
 )
 
 // Limits of one call and one answer.

@@ -1,0 +1,328 @@
+package collections_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"mero/node/collections"
+)
+
+// two gives a world of two sites with a call that both have seen.
+func two(t *testing.T, seed uint64, do func(tx *collections.Tx)) (w *world, a, b *site) {
+	t.Helper()
+	w = newWorld(t, rand.New(rand.NewPCG(seed, 0)), 2)
+	a, b = w.sites[0], w.sites[1]
+	if do != nil {
+		w.call(a, func(tx *collections.Tx, e *event) { do(tx) })
+		w.pull(b, a)
+	}
+	return w, a, b
+}
+
+func text(t testing.TB, tx *collections.Tx) string {
+	t.Helper()
+	r := open(t, tx, "t", collections.Text, 0)
+	return must1[string](t)(tx.Slice(r, 0, must1[int64](t)(tx.Len(r))))
+}
+
+// TestNoInterleaving: what two write at one place at one time does not mix, however each writes
+// it: at once, letter by letter, or letter by letter from the end.
+func TestNoInterleaving(t *testing.T) {
+	type typing func(w *world, s *site, at int, word string)
+	ways := map[string]typing{
+		"at once": func(w *world, s *site, at int, word string) {
+			w.call(s, func(tx *collections.Tx, _ *event) {
+				must(t, tx.InsertText(open(t, tx, "t", collections.Text, 0), int64(at), word))
+			})
+		},
+		"forward": func(w *world, s *site, at int, word string) {
+			for i, c := range word {
+				w.call(s, func(tx *collections.Tx, _ *event) {
+					must(t, tx.InsertText(open(t, tx, "t", collections.Text, 0), int64(at+i), string(c)))
+				})
+			}
+		},
+		"backward": func(w *world, s *site, at int, word string) {
+			for i := range word {
+				w.call(s, func(tx *collections.Tx, _ *event) {
+					must(t, tx.InsertText(open(t, tx, "t", collections.Text, 0), int64(at), string(word[len(word)-1-i])))
+				})
+			}
+		},
+		"with a mistake": func(w *world, s *site, at int, word string) {
+			for i, c := range word {
+				w.call(s, func(tx *collections.Tx, _ *event) {
+					r := open(t, tx, "t", collections.Text, 0)
+					must(t, tx.InsertText(r, int64(at+i), "#"))
+					must(t, tx.RemoveText(r, int64(at+i), 1))
+					must(t, tx.InsertText(r, int64(at+i), string(c)))
+				})
+			}
+		},
+	}
+	for one, first := range ways {
+		for other, second := range ways {
+			t.Run(one+" and "+other, func(t *testing.T) {
+				for seed := range uint64(20) {
+					w, a, b := two(t, seed, func(tx *collections.Tx) {
+						must(t, tx.InsertText(open(t, tx, "t", collections.Text, 0), 0, "<>"))
+					})
+					first(w, a, 1, "milk")
+					second(w, b, 1, "eggs")
+					got := text(t, collections.BeginReadOnly(w.meet()))
+					if got != "<milkeggs>" && got != "<eggsmilk>" {
+						t.Fatalf("seed %d: %s", seed, got)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestNoRevival: what was removed does not come back when somebody comes who was away, and what
+// was made in its place has nothing of it.
+func TestNoRevival(t *testing.T) {
+	for seed := range uint64(50) {
+		w, a, b := two(t, seed, func(tx *collections.Tx) {
+			boards := open(t, tx, "boards", collections.Map, 0)
+			board := must1[collections.Ref](t)(tx.Open(boards, []byte("b"), collections.Map, 0))
+			must(t, tx.Put(board, []byte("title"), []byte("old")))
+			must(t, tx.Put(open(t, tx, "m", collections.Map, 0), []byte("k"), []byte("old")))
+		})
+		w.call(b, func(tx *collections.Tx, _ *event) { // b is away and writes in what it sees
+			boards := open(t, tx, "boards", collections.Map, 0)
+			board := must1[collections.Ref](t)(tx.Open(boards, []byte("b"), collections.Map, 0))
+			must(t, tx.Put(board, []byte("more"), []byte("of the old")))
+		})
+		for range w.rng.IntN(3) {
+			w.call(b, func(tx *collections.Tx, _ *event) {
+				must(t, tx.Increase(open(t, tx, "n", collections.Counter, 0), 1))
+			})
+		}
+		w.call(a, func(tx *collections.Tx, _ *event) {
+			boards := open(t, tx, "boards", collections.Map, 0)
+			must1[bool](t)(tx.Remove(boards, []byte("b")))
+			must1[bool](t)(tx.Remove(open(t, tx, "m", collections.Map, 0), []byte("k")))
+			board := must1[collections.Ref](t)(tx.Open(boards, []byte("b"), collections.Map, 0))
+			must(t, tx.Put(board, []byte("title"), []byte("new")))
+		})
+		tx := collections.BeginReadOnly(w.meet())
+		boards := open(t, tx, "boards", collections.Map, 0)
+		board := must1[collections.Ref](t)(tx.Open(boards, []byte("b"), collections.Map, 0))
+		if got, want := printed(scanned(t, tx, board)), "map[title:new]"; got != want {
+			t.Fatalf("seed %d: got %s, want %s", seed, got, want)
+		}
+		if got := printed(scanned(t, tx, open(t, tx, "m", collections.Map, 0))); got != "map[]" {
+			t.Fatalf("seed %d: got %s", seed, got)
+		}
+	}
+}
+
+// TestOwner: only a member writes in what is the member's, also below, and whatever operations
+// say.
+func TestOwner(t *testing.T) {
+	w, a, b := two(t, 1, nil)
+	write := func(tx *collections.Tx, owner [32]byte, value string) error {
+		votes := open(t, tx, "votes", collections.Members, 0)
+		own, err := tx.Open(votes, owner[:], collections.Map, 0)
+		must(t, err)
+		deep, err := tx.Open(own, []byte("deep"), collections.Register, 0)
+		must(t, err)
+		return tx.Store(deep, []byte(value))
+	}
+	w.call(a, func(tx *collections.Tx, _ *event) {
+		must(t, write(tx, a.author, "mine"))
+		wantError(t, write(tx, b.author, "forged"), true, collections.ErrOwner)
+	})
+	w.pull(b, a)
+	w.call(b, func(tx *collections.Tx, _ *event) {
+		wantError(t, write(tx, a.author, "forged"), true, collections.ErrOwner)
+		votes := open(t, tx, "votes", collections.Members, 0)
+		_, err := tx.Remove(votes, a.author[:])
+		wantError(t, err, true, collections.ErrOwner)
+		_, err = tx.Remove(0, []byte("votes"))
+		wantError(t, err, true, collections.ErrOnce)
+	})
+	// The operations that a makes, in a delta of b.
+	for name, do := range map[string]func(tx *collections.Tx){
+		"store": func(tx *collections.Tx) { must(t, write(tx, a.author, "forged")) },
+		"remove": func(tx *collections.Tx) {
+			must1[bool](t)(tx.Remove(open(t, tx, "votes", collections.Members, 0), a.author[:]))
+		},
+	} {
+		tx := collections.Begin(&b.state, collections.Origin{Author: a.author, Tag: b.tag, Time: 1 << 40})
+		do(tx)
+		writes, err := collections.Fold(&b.state, tx.Ops(), collections.Origin{Author: b.author, Tag: b.tag, Time: 1 << 40})
+		if err != nil || len(writes) > 0 {
+			t.Errorf("%s: %d writes, %v", name, len(writes), err)
+		}
+		if own, err := tx.Writes(); err != nil || len(own) == 0 {
+			t.Errorf("%s: the owner's are %d writes, %v", name, len(own), err)
+		}
+	}
+}
+
+// TestOnceForged: operations of somebody who did not see what was written once.
+func TestOnceForged(t *testing.T) {
+	_, a, _ := two(t, 1, func(tx *collections.Tx) {
+		must(t, tx.Store(open(t, tx, "r", collections.Register, collections.Once), []byte("first")))
+		m := open(t, tx, "m", collections.Map, collections.Once)
+		must(t, tx.Put(m, []byte("k"), []byte("first")))
+	})
+	var none collections.Mem
+	o := collections.Origin{Tag: [8]byte{9}, Time: 1 << 40}
+	tx := collections.Begin(&none, o)
+	must(t, tx.Store(open(t, tx, "r", collections.Register, collections.Once), []byte("forged")))
+	must(t, tx.Put(open(t, tx, "m", collections.Map, collections.Once), []byte("k"), []byte("forged")))
+	writes, err := collections.Fold(&a.state, tx.Ops(), o)
+	must(t, err)
+	for _, w := range writes {
+		if strings.Contains(string(w.New), "forged") {
+			t.Errorf("%x is %q", w.Key, w.New)
+		}
+	}
+}
+
+// TestList of collections: they are opened by index, stay what they are when it changes, and are
+// gone with their element.
+func TestListOfCollections(t *testing.T) {
+	w, a, b := two(t, 3, func(tx *collections.Tx) {
+		l := open(t, tx, "l", collections.List, 0)
+		must(t, tx.Insert(l, 0, []byte("x"), []byte("y")))
+		c := must1[collections.Ref](t)(tx.InsertOpen(l, 1, collections.Counter, 0))
+		must(t, tx.Insert(l, 0, []byte("w")))
+		must(t, tx.Increase(c, 5))
+		if again := must1[collections.Ref](t)(tx.OpenAt(l, 2, collections.Counter, 0)); again != c {
+			t.Errorf("another handle")
+		}
+		_, err := tx.At(l, 2)
+		wantError(t, err, true, collections.ErrKind)
+		wantError(t, tx.SetAt(l, 2, nil), true, collections.ErrKind)
+		_, err = tx.OpenAt(l, 2, collections.Set, 0)
+		wantError(t, err, true, collections.ErrKind)
+		if k := must1[collections.Kind](t)(tx.KindAt(l, 2)); k != collections.Counter {
+			t.Errorf("KindAt gives %v", k)
+		}
+	})
+	w.call(a, func(tx *collections.Tx, _ *event) {
+		l := open(t, tx, "l", collections.List, 0)
+		c := must1[collections.Ref](t)(tx.OpenAt(l, 2, collections.Counter, 0))
+		must(t, tx.RemoveAt(l, 0, 2))
+		must(t, tx.Increase(c, 2))
+		if n := must1[int64](t)(tx.Count(c)); n != 7 {
+			t.Errorf("the counter has %d", n)
+		}
+	})
+	w.call(b, func(tx *collections.Tx, _ *event) {
+		l := open(t, tx, "l", collections.List, 0)
+		c := must1[collections.Ref](t)(tx.OpenAt(l, 2, collections.Counter, 0))
+		must(t, tx.RemoveAt(l, 2, 1))
+		wantError(t, tx.Increase(c, 1), true, collections.ErrIndex)
+		if n := must1[int64](t)(tx.Count(c)); n != 0 {
+			t.Errorf("a removed counter has %d", n)
+		}
+	})
+	tx := collections.BeginReadOnly(w.meet())
+	l := open(t, tx, "l", collections.List, 0)
+	items := must1[[]collections.Item](t)(tx.Items(l, 0, 1))
+	if n := must1[int64](t)(tx.Len(l)); n != 1 || string(items[0].Value) != "y" {
+		t.Errorf("%d items: %v", n, items)
+	}
+}
+
+// TestRemovedRowsGo: the rows of what was removed go with the deltas that follow, some with each,
+// and removing costs the same however much there is.
+func TestRemovedRowsGo(t *testing.T) {
+	w, a, _ := two(t, 1, func(tx *collections.Tx) { must(t, tx.Increase(open(t, tx, "n", collections.Counter, 0), 1)) })
+	rows := a.state.Len()
+	for range 4 {
+		w.call(a, func(tx *collections.Tx, _ *event) {
+			m := open(t, tx, "m", collections.Map, 0)
+			for range 250 {
+				key := []byte(fmt.Sprint(w.rng.Uint64()))
+				switch w.rng.IntN(4) {
+				case 0:
+					s := must1[collections.Ref](t)(tx.Open(m, key, collections.Set, 0))
+					must1[bool](t)(tx.Add(s, key))
+				case 1:
+					l := must1[collections.Ref](t)(tx.Open(m, key, collections.List, 0))
+					c := must1[collections.Ref](t)(tx.InsertOpen(l, 0, collections.Text, 0))
+					must(t, tx.InsertText(c, 0, "text"))
+				default:
+					must(t, tx.Put(m, key, key))
+				}
+			}
+		})
+	}
+	steps := 0
+	for full := a.state.Len(); a.state.Len() > rows; steps++ {
+		w.call(a, func(tx *collections.Tx, _ *event) {
+			if steps == 0 {
+				must1[bool](t)(tx.Remove(0, []byte("m")))
+				if tx.Work() > 20 {
+					t.Errorf("removing %d rows takes %d units of work", full, tx.Work())
+				}
+			}
+			must(t, tx.Increase(open(t, tx, "n", collections.Counter, 0), 1))
+		})
+		if n := len(a.writes[len(a.writes)-1]); n > 2*256+8 {
+			t.Fatalf("a delta changes %d rows", n)
+		}
+		if _, err := collections.BeginReadOnly(&a.state).Open(0, []byte("m"), collections.List, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := collections.Check(&a.state); err != nil {
+			t.Fatal(err)
+		}
+		if steps > 100 {
+			t.Fatalf("%d of %d rows are left", a.state.Len()-rows, full)
+		}
+	}
+	if steps < 5 {
+		t.Errorf("all is gone after %d deltas: nothing was tried", steps)
+	}
+	w.meet()
+}
+
+// TestCounterBeyond: a sum beyond 64 bits is not wrong later.
+func TestCounterBeyond(t *testing.T) {
+	two(t, 1, func(tx *collections.Tx) {
+		c := open(t, tx, "c", collections.Counter, 0)
+		for _, step := range []struct{ n, want int64 }{
+			{math.MaxInt64, math.MaxInt64},
+			{math.MaxInt64, math.MaxInt64},
+			{math.MinInt64, math.MaxInt64 - 1},
+			{math.MinInt64, -2},
+			{math.MinInt64, math.MinInt64},
+			{math.MaxInt64, -3},
+			{3, 0},
+		} {
+			must(t, tx.Increase(c, step.n))
+			if got := must1[int64](t)(tx.Count(c)); got != step.want {
+				t.Errorf("after %d: got %d, want %d", step.n, got, step.want)
+			}
+		}
+	})
+}
+
+// TestAddAgain: who adds what is there already wins over who removes it meanwhile.
+func TestAddAgain(t *testing.T) {
+	for seed := range uint64(20) {
+		w, a, b := two(t, seed, func(tx *collections.Tx) {
+			must1[bool](t)(tx.Add(open(t, tx, "s", collections.Set, 0), []byte("x")))
+		})
+		w.call(a, func(tx *collections.Tx, _ *event) {
+			must1[bool](t)(tx.Add(open(t, tx, "s", collections.Set, 0), []byte("x")))
+		})
+		w.call(b, func(tx *collections.Tx, _ *event) {
+			must1[bool](t)(tx.Remove(open(t, tx, "s", collections.Set, 0), []byte("x")))
+		})
+		tx := collections.BeginReadOnly(w.meet())
+		if !must1[bool](t)(tx.Has(open(t, tx, "s", collections.Set, 0), []byte("x"))) {
+			t.Fatalf("seed %d: removed", seed)
+		}
+	}
+}
