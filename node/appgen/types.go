@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"mero/node/manifest"
 )
@@ -223,7 +224,7 @@ func (g *generator) structField(d *declared, f *ast.Field, id *ast.Ident) (v *va
 	}
 	name, options, _ := strings.Cut(tag, ",")
 	v = &value{goName: id.Name, name: name, typ: g.resolve(d.file, f.Type)}
-	if name == "" {
+	if !validName(name) {
 		v.name = id.Name
 	}
 	ok = true
@@ -239,6 +240,16 @@ func (g *generator) structField(d *declared, f *ast.Field, id *ast.Ident) (v *va
 		}
 	}
 	return v, ok
+}
+
+// validName tells whether encoding/json takes a name from a tag.
+func validName(name string) bool {
+	for _, c := range name {
+		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // present is the condition that a field is written on; zero: by omitzero.

@@ -43,7 +43,7 @@ func TestEmbedded(t *testing.T) {
 // TestGenerated: the other half of the examples is what the generator gives, so
 // that they can be compiled by Go alone.
 func TestGenerated(t *testing.T) {
-	for _, name := range []string{"board", "chat", "files", "kvmap"} {
+	for _, name := range []string{"board", "chat", "files", "kvmap", "types"} {
 		sources := map[string][]byte{}
 		entries, err := os.ReadDir(name)
 		if err != nil {
