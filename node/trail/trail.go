@@ -51,22 +51,31 @@ type Trail struct {
 	drop  []store.UndoRef // of the store
 	ended bool            // all that the store has is to be dropped
 	short bool            // the oldest spans are lost
+	made  int             // bytes of the spans that the store does not have yet
 }
 
 // Of is the trail of a context as a snapshot has it, which must stay open; of none,
 // nil, the trail is empty.
 func Of(view *store.View) Trail { return Trail{view: view} }
 
-// link is one span; span and its form are nil while it is only in the store.
+// link is one span; its form is nil while it is only in the store. A large span is
+// kept as its form alone.
 type link struct {
 	ref  undo.Ref
 	span *undo.Span
 	form []byte
 }
 
+// largeSpan is from how many bytes on a span is not kept in both ways.
+const largeSpan = 64 << 10
+
 func newLink(s *undo.Span) link {
 	form := seal(s.Encode())
-	return link{ref: undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: len(form)}, span: s, form: form}
+	l := link{ref: undo.Ref{From: s.From, To: s.To, Count: s.Count, Bytes: len(form)}, form: form}
+	if len(form) < largeSpan {
+		l.span = s
+	}
+	return l
 }
 
 // Push adds the span of the delta that was folded last. One that is too large to
@@ -74,11 +83,22 @@ func newLink(s *undo.Span) link {
 func (t *Trail) Push(s *undo.Span) {
 	l := newLink(s)
 	if len(l.form) > undo.MaxBytes {
-		t.links, t.read, t.ended, t.short = nil, true, true, true
+		t.links, t.read, t.ended, t.short, t.made = nil, true, true, true, 0
 		return
 	}
 	t.links = append(t.links, l)
+	t.made += len(l.form)
 }
+
+// Made is how many bytes the spans have that the store does not have yet.
+func (t *Trail) Made() int { return t.made }
+
+// heavyLeast is how many bytes of spans are worth compacting within a batch.
+const heavyLeast = 8 << 20
+
+// IsHeavy reports that so much was pushed that the trail is to be compacted before
+// more is: what is dropped then anyway shall not take memory and disk before.
+func (t *Trail) IsHeavy(state uint64) bool { return t.made > heavyLeast+2*Budget(state) }
 
 // load finds out which spans the store has.
 func (t *Trail) load() error {
@@ -99,9 +119,10 @@ func (t *Trail) load() error {
 
 // forget notes that a link's place in the store is free.
 func (t *Trail) forget(l link) {
-	if l.span == nil {
+	if l.form == nil {
 		t.drop = append(t.drop, store.UndoRef(l.ref))
 	}
+	t.made -= len(l.form)
 }
 
 // open gives a link's span.
@@ -109,9 +130,12 @@ func (t *Trail) open(l link) (*undo.Span, error) {
 	if l.span != nil {
 		return l.span, nil
 	}
-	data, err := t.view.Undo(store.UndoRef(l.ref))
-	if err != nil {
-		return nil, err
+	data := l.form
+	if data == nil {
+		var err error
+		if data, err = t.fetch(l.ref); err != nil {
+			return nil, err
+		}
 	}
 	form, err := unseal(data)
 	if err != nil {
@@ -122,6 +146,17 @@ func (t *Trail) open(l link) (*undo.Span, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMisfit, err)
 	}
 	return s, nil
+}
+
+// fetch reads a span of the store. One that is not there, or not whole, is none that
+// fits: spans are a cache.
+func (t *Trail) fetch(ref undo.Ref) ([]byte, error) {
+	data, err := t.view.Undo(store.UndoRef(ref))
+	var damaged *store.DamagedError
+	if errors.Is(err, store.ErrNotFound) || errors.As(err, &damaged) {
+		return nil, fmt.Errorf("%w: %w", ErrMisfit, err)
+	}
+	return data, err
 }
 
 // sealSize is a CRC-32C, big endian, before a span at rest. What a span puts back
@@ -186,9 +221,10 @@ func (t *Trail) Depth(to delta.Place) (n uint64, ok bool, err error) {
 
 // Compact brings the spans to doubling distances and into the budget that goes with
 // a state of so many bytes. It reads what it merges.
-func (t *Trail) Compact(state uint64) error {
-	return t.CompactTo(budgetLeast + int(min(state, budgetMost)))
-}
+func (t *Trail) Compact(state uint64) error { return t.CompactTo(Budget(state)) }
+
+// Budget is how many bytes the spans may have that go with a state of so many.
+func Budget(state uint64) int { return budgetLeast + int(min(state, budgetMost)) }
 
 // CompactTo is Compact with a budget in bytes.
 func (t *Trail) CompactTo(budget int) error {
@@ -234,7 +270,9 @@ func (t *Trail) join(i int) (link, error) {
 	}
 	t.forget(t.links[i])
 	t.forget(t.links[i+1])
-	return newLink(s), nil
+	l := newLink(s)
+	t.made += len(l.form)
+	return l, nil
 }
 
 // Changes adds what became of the spans to a step.
@@ -248,7 +286,7 @@ func (t *Trail) Changes(step *store.Step) error {
 	}
 	step.UndoDrop = append(step.UndoDrop, t.drop...)
 	for _, l := range t.links {
-		if l.span == nil {
+		if l.form == nil {
 			continue
 		}
 		step.Undo = append(step.Undo, store.Undo{UndoRef: store.UndoRef(l.ref), Data: l.form})
@@ -262,22 +300,23 @@ func (t *Trail) Len() int { return len(t.links) }
 
 // Detach leaves what there is in the store as it is: from here on the trail has what
 // is pushed.
-func (t *Trail) Detach() { t.links, t.drop, t.read, t.view = nil, nil, true, nil }
+func (t *Trail) Detach() { t.links, t.drop, t.read, t.view, t.made = nil, nil, true, nil, 0 }
 
 // Replace puts the spans of another trail in the place of those after a place; of
-// all, for the zero place, and when the other one has lost its oldest: what is before
-// these could not be reached any more.
+// all, for the zero place, when the other one has lost its oldest, and when no span
+// ends at the place: what is before these could not be reached any more.
 func (t *Trail) Replace(after delta.Place, by *Trail) error {
 	if err := t.load(); err != nil {
 		return err
 	}
 	keep := 0
-	for keep < len(t.links) && !by.short && after != (delta.Place{}) && t.links[keep].ref.To.Compare(after) <= 0 {
-		keep++
+	if !by.short && after != (delta.Place{}) {
+		keep = 1 + slices.IndexFunc(t.links, func(l link) bool { return l.ref.To == after })
 	}
 	for _, l := range t.links[keep:] {
 		t.forget(l)
 	}
 	t.links = append(slices.Clone(t.links[:keep]), by.links...)
+	t.made += by.made
 	return nil
 }

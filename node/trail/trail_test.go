@@ -357,6 +357,69 @@ func TestReplaceByShort(t *testing.T) {
 	}
 }
 
+// TestReplaceAfterNoBoundary: when no span ends where the other trail begins, since live
+// ones were merged across it meanwhile, nothing is left before it.
+func TestReplaceAfterNoBoundary(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	g := newGround(t)
+	for range 3 {
+		g.grow(rng)
+	}
+	from := g.last()
+	g.states = append(g.states, g.state())
+	merged := &undo.Span{From: place(from), To: place(from + 2), Count: 2}
+	g.trail.Push(merged)
+	other := trail.Of(nil)
+	g.links = nil
+	for range 3 {
+		s := g.next(map[string]string{"b": fmt.Sprint(g.last())})
+		other.Push(s)
+		g.links = append(g.links, refOf(s))
+	}
+	must(t, g.trail.Replace(place(from+1), &other))
+	g.commit(true)
+	for range len(g.links) + 1 {
+		g.back()
+	}
+}
+
+// TestHeavy: the spans that a batch pushes are worth compacting before they take many
+// times what the store will have of them; then they take no more than their budget.
+func TestHeavy(t *testing.T) {
+	g := newGround(t)
+	const state = 4 << 20
+	most, compacted := 0, 0
+	for n := range 20 {
+		g.push(g.next(map[string]string{"a": strings.Repeat(fmt.Sprintf("%016d", n), state/16)}))
+		most = max(most, g.trail.Made())
+		if g.trail.IsHeavy(state) {
+			compacted++
+			must(t, g.trail.Compact(state))
+			if got := g.trail.Made(); got > trail.Budget(state) {
+				t.Errorf("%d bytes are left, the budget is %d", got, trail.Budget(state))
+			}
+		}
+	}
+	if compacted == 0 || most > 8<<20+3*trail.Budget(state) {
+		t.Errorf("at most %d bytes, compacted %d times", most, compacted)
+	}
+	made := g.trail.Made()
+	g.commit(false)
+	stored := 0
+	for _, ref := range g.links {
+		stored += ref.Bytes
+	}
+	if stored != made {
+		t.Errorf("%d bytes are stored, %d were made", stored, made)
+	}
+	if n := g.trail.Made(); n != 0 {
+		t.Errorf("a new trail has made %d", n)
+	}
+	for range len(g.links) + 1 {
+		g.back()
+	}
+}
+
 // TestDetach: a trail that was detached has what is pushed, and touches nothing else.
 func TestDetach(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
@@ -403,6 +466,19 @@ func TestTooLarge(t *testing.T) {
 	g.commit(true)
 	g.back()
 	g.back() // the end
+}
+
+// TestUnreadable: a span that the store cannot read is none that fits.
+func TestUnreadable(t *testing.T) {
+	g := newGround(t)
+	g.push(g.next(map[string]string{"a": "1"}))
+	g.commit(true)
+	lost := g.links[0]
+	lost.Count++ // the store has none of this name
+	pretended := trail.Pretend(g.view, lost)
+	if s, err := pretended.Pop(); !errors.Is(err, trail.ErrMisfit) || !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("took %+v, %v", s, err)
+	}
 }
 
 // TestMisfit: stored spans that are damaged are found when they are needed, and only
