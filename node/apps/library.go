@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -232,7 +233,7 @@ func (l *Library) users(id ident.AppID) ([]ident.ContextID, error) {
 	}
 	var users []ident.ContextID
 	for _, c := range contexts {
-		if c.App == id {
+		if c.App == id || slices.Contains(c.Former, id) {
 			users = append(users, c.ID)
 		}
 	}

@@ -133,14 +133,18 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 	if err := b.checkWriter(in.who); err != nil {
 		return nil, err
 	}
-	if !in.module.Imports("commit") {
+	if !in.module.Imports("commit") && !in.module.HostManaged() {
 		return b.replayed(ctx, in, now)
 	}
 	begun := time.Now()
-	out, err := in.module.Run(ctx, b.set.vmCall(in, b.sight(), now))
+	call, tx := b.set.vmCall(in, b.sight(), now)
+	out, err := in.module.Run(ctx, call)
 	since(b.set.metrics.running, begun)
 	if err != nil {
 		return nil, err
+	}
+	if tx != nil {
+		return b.operate(ctx, in, out, tx.Ops(), now)
 	}
 	if !out.Committed {
 		if b.set.writers.has(b.rec.App, in.method) {
@@ -208,16 +212,20 @@ func (b *batch) keepLocal(in input, out *vm.Outcome) (*Result, error) {
 	return b.answer(in, out, nil), nil
 }
 
-// commit makes the delta of a call and folds it as a peer will (R6).
-func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta.Time) (*Result, error) {
-	artifact, err := sign(in, out.Artifact)
-	if err != nil {
-		return nil, err
+// operate makes the delta of a call that worked on collections, if it made
+// operations or events.
+func (b *batch) operate(ctx context.Context, in input, out *vm.Outcome, ops []byte, now delta.Time) (*Result, error) {
+	if len(ops) == 0 && len(out.Events) == 0 {
+		b.putPrivate(out)
+		return b.answer(in, out, nil), nil
 	}
-	payload := delta.State{
-		Artifact: artifact, GuestRoot: out.Root, Events: deltaEvents(out.Events), Depth: in.depth,
-	}
-	d, err := b.seal(in.who, now, payload)
+	payload := delta.State{Ops: ops, Events: deltaEvents(out.Events), Depth: in.depth}
+	return b.replicate(ctx, in, out, payload, now)
+}
+
+// replicate makes the delta of a call and folds it as a peer will (R6).
+func (b *batch) replicate(ctx context.Context, in input, out *vm.Outcome, payload delta.State, now delta.Time) (*Result, error) {
+	d, err := b.sealState(in.who, now, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +237,18 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 		return nil, err
 	}
 	return b.answer(in, out, d), nil
+}
+
+// commit makes the delta of a call that committed.
+func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta.Time) (*Result, error) {
+	artifact, err := sign(in, out.Artifact)
+	if err != nil {
+		return nil, err
+	}
+	payload := delta.State{
+		Artifact: artifact, GuestRoot: out.Root, Events: deltaEvents(out.Events), Depth: in.depth,
+	}
+	return b.replicate(ctx, in, out, payload, now)
 }
 
 // replayed runs a call of an application without `commit`: the call itself is
@@ -243,7 +263,7 @@ func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result
 		return b.answer(in, out, nil), nil
 	}
 	payload := delta.State{Events: deltaEvents(out.Events), Depth: in.depth, Call: call}
-	d, err := b.seal(in.who, now, payload)
+	d, err := b.sealState(in.who, now, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -256,8 +276,8 @@ func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result
 	return b.answer(in, out, d), nil
 }
 
-// seal makes the next delta of a writer on the current heads.
-func (b *batch) seal(who *store.Identity, now delta.Time, payload delta.State) (*delta.Delta, error) {
+// sealState is seal for a change of state.
+func (b *batch) sealState(who *store.Identity, now delta.Time, payload delta.State) (*delta.Delta, error) {
 	if n := len(payload.Artifact); n > delta.MaxArtifact {
 		return nil, &LimitError{
 			What: "artifact", Size: uint64(n), Max: delta.MaxArtifact,
@@ -268,12 +288,17 @@ func (b *batch) seal(who *store.Identity, now delta.Time, payload delta.State) (
 	if err != nil {
 		return nil, err
 	}
+	return b.seal(who, now, delta.KindState, form)
+}
+
+// seal makes the next delta of a writer on the current heads.
+func (b *batch) seal(who *store.Identity, now delta.Time, kind delta.Kind, form []byte) (*delta.Delta, error) {
 	key, err := b.key(b.rec.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("key of epoch %s: %w", b.rec.Epoch, err)
 	}
 	return delta.Seal(delta.Header{
-		Context: b.rec.ID, Kind: delta.KindState, Parents: b.parents(who),
+		Context: b.rec.ID, Kind: kind, Parents: b.parents(who),
 		Author: who.Public(), Incarnation: who.Incarnation, Seq: who.Seq + 1, Time: now,
 	}, form, key, nil, who.PrivateKey(), nil)
 }

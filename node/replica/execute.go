@@ -10,6 +10,7 @@ import (
 	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/vm"
@@ -123,9 +124,6 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	}
 	defer view.Close()
 	rec := view.Context()
-	if !rec.Initialised {
-		return nil, false, fmt.Errorf("%w: %s", ErrUninitialized, req.Context)
-	}
 	owned, err := view.Identities()
 	if err != nil {
 		return nil, false, err
@@ -147,22 +145,50 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 		return nil, false, err
 	}
 	defer release()
+	if !rec.Initialised && module.Has(initMethod) {
+		return nil, false, fmt.Errorf("%w: %s", ErrUninitialized, req.Context)
+	}
 	in.module = module
-	out, err := module.Run(ctx, s.vmCall(in, sight{
+	call, tx := s.vmCall(in, sight{
 		context: rec.ID, replicated: view, local: getter(view.Local), private: getter(view.Private), members: membersOf(&rec),
-	}, delta.NextTime(s.deps.Wall(), rec.Clock)))
+	}, delta.NextTime(s.deps.Wall(), rec.Clock))
+	out, err := module.Run(ctx, call)
 	if err != nil {
 		return nil, false, err
 	}
 	if req.DryRun {
-		res := newResult(out, rec.Root)
-		res.Writes = out.Writes
-		return res, false, nil
+		res, err := dryResult(out, tx, rec.Root)
+		return res, false, err
 	}
-	if out.Committed || (!module.Imports("commit") && len(out.Writes) > 0) {
+	if makesDelta(module, out, tx) {
 		return nil, true, nil
 	}
 	return s.finishRead(ctx, req, in, out, rec)
+}
+
+// dryResult is what a call gives that is not to count.
+func dryResult(out *vm.Outcome, tx *hosted.Tx, root [32]byte) (*Result, error) {
+	res := newResult(out, root)
+	res.Writes = out.Writes
+	if tx == nil {
+		return res, nil
+	}
+	var err error
+	res.Writes, err = tx.Writes()
+	return res, err
+}
+
+// makesDelta reports whether what a call did has to be kept. The events of
+// applications with host-managed collections are for all members, whether or not
+// there are changes; those of others only come with a commit (wasm-abi 5.2).
+func makesDelta(module *vm.Module, out *vm.Outcome, tx *hosted.Tx) bool {
+	switch {
+	case tx != nil:
+		return len(tx.Ops()) > 0 || len(out.Events) > 0 || len(out.Private) > 0
+	case module.Imports("commit"):
+		return out.Committed
+	}
+	return len(out.Writes) > 0
 }
 
 // finishRead does what a read-only call may still ask for: events go to those
@@ -235,25 +261,33 @@ func (s *Set) module(ctx context.Context, id ident.AppID) (*vm.Module, func(), e
 
 // sight is what a call sees of its context.
 type sight struct {
-	context                    ident.ContextID
-	replicated, local, private vm.State
-	members                    members
+	context        ident.ContextID
+	replicated     ranged
+	local, private vm.State
+	members        members
 }
 
-// vmCall describes a call, as its author runs it, to the virtual machine.
-func (s *Set) vmCall(in input, see sight, now delta.Time) vm.Call {
-	state := see.replicated
-	if !hasPrivateStorage(in.module) {
-		state = layered{replicated: see.replicated, local: see.local}
-	}
-	return vm.Call{
+// vmCall describes a call, as its author runs it, to the virtual machine. The
+// collections are nil for an application that keeps its state otherwise.
+func (s *Set) vmCall(in input, see sight, now delta.Time) (vm.Call, *hosted.Tx) {
+	call := vm.Call{
 		Mode: vm.ModeCall, Method: in.method, Input: in.args,
 		Context: see.context, Executor: in.who.Public(), Time: uint64(now),
-		State: state, Private: see.private,
-		Blobs: blobs{store: s.deps.Blobs}, Members: see.members,
+		Private: see.private,
+		Blobs:   blobs{store: s.deps.Blobs}, Members: see.members,
 		Aliases:     aliases{store: s.deps.Store, scope: see.context},
 		XCallOrigin: in.origin,
 	}
+	if in.module.HostManaged() {
+		tx := hosted.Begin(see.replicated, delta.Writer{Author: in.who.Public(), Incarnation: in.who.Incarnation}, now)
+		call.Collections = tx
+		return call, tx
+	}
+	call.State = vm.State(see.replicated)
+	if !hasPrivateStorage(in.module) {
+		call.State = layered{replicated: see.replicated, local: see.local}
+	}
+	return call, nil
 }
 
 // hasPrivateStorage tells the applications that keep private data in storage of

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"mero/node/artifact"
 	"mero/node/delta"
+	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
@@ -44,15 +46,18 @@ type applied struct {
 // node's trouble.
 func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, payload delta.State) (applied, error) {
 	h := d.Header()
+	if !b.travels(module, payload) {
+		return applied{}, &VoidError{Cause: errForm}
+	}
+	if module.HostManaged() {
+		return b.applyOps(h, payload.Ops)
+	}
 	call := vm.Call{
 		Mode: vm.ModeApply, Method: applyExport, Input: payload.Artifact,
 		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: random(d.ID()),
 		State: b.state, Members: b.members, Timeout: applyWatchdog,
 	}
 	layouts := b.rec.Layouts
-	if !b.travels(module, payload) {
-		return applied{}, &VoidError{Cause: errForm}
-	}
 	if payload.Call != nil {
 		call = b.replay(payload.Call, h.Author, h.Time)
 	} else {
@@ -85,10 +90,28 @@ func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 	return applied{out: out, layouts: layouts}, b.checkSize(out)
 }
 
-// travels reports whether changes of this application come in this form: calls only
-// where there is no `commit` (R6), none of what only the node may call, and init
-// only as the first.
+// applyOps is apply for operations on collections: no WASM runs for them.
+func (b *batch) applyOps(h delta.Header, ops []byte) (applied, error) {
+	begun := time.Now()
+	writes, err := hosted.Fold(b.state, h, ops)
+	since(b.set.metrics.applying, begun)
+	if errors.Is(err, hosted.ErrVoid) {
+		return applied{}, &VoidError{Cause: err}
+	}
+	if err != nil {
+		return applied{}, err
+	}
+	done := applied{out: &vm.Outcome{Root: b.rec.GuestRoot, Writes: writes}, layouts: b.rec.Layouts}
+	return done, b.checkSize(done.out)
+}
+
+// travels reports whether changes of this application come in this form: operations
+// of applications with host-managed collections alone; calls only where there is no
+// `commit` (R6), none of what only the node may call, and init only as the first.
 func (b *batch) travels(module *vm.Module, payload delta.State) bool {
+	if module.HostManaged() || len(payload.Ops) > 0 {
+		return module.HostManaged() && payload.Call == nil && len(payload.Artifact) == 0
+	}
 	if payload.Call == nil || module.Imports("commit") {
 		return payload.Call == nil && module.Imports("commit")
 	}
@@ -145,9 +168,12 @@ func (b *batch) judge(ctx context.Context, d *delta.Delta) (applied, delta.State
 	if err != nil {
 		return applied{}, delta.State{}, words(err), nil
 	}
-	switch d.Header().Kind {
-	case delta.KindGenesis:
-		done, void, err := b.judgeGenesis(form)
+	if d.Header().Kind == delta.KindGenesis {
+		done, err := b.judgeGenesis(form)
+		return done, delta.State{}, "", err
+	}
+	if d.Header().Kind == delta.KindApp {
+		done, void, err := b.judgeApp(ctx, d, form)
 		return done, delta.State{}, void, err
 	}
 	payload, err := delta.DecodeState(form)
@@ -183,12 +209,12 @@ func verdict(err error) (void string, trouble error) {
 }
 
 // judgeGenesis begins the context with the application that genesis names.
-func (b *batch) judgeGenesis(form []byte) (applied, string, error) {
+func (b *batch) judgeGenesis(form []byte) (applied, error) {
 	genesis, err := delta.DecodeGenesis(form)
 	if err != nil {
-		return applied{}, "", fmt.Errorf("%w: genesis: %w", ErrDamagedLog, err) // it was read before there was a context
+		return applied{}, fmt.Errorf("%w: genesis: %w", ErrDamagedLog, err) // it was read before there was a context
 	}
-	return applied{out: &vm.Outcome{Root: b.rec.GuestRoot}, layouts: b.rec.Layouts, app: genesis.App}, "", nil
+	return applied{out: &vm.Outcome{Root: b.rec.GuestRoot}, layouts: b.rec.Layouts, app: genesis.App}, nil
 }
 
 // words is an error as a reason at rest: one line, bounded.
@@ -219,6 +245,7 @@ func (b *batch) fold(d *delta.Delta, done applied, void string) {
 		}
 		b.rec.GuestRoot, b.rec.Layouts = done.out.Root, done.layouts
 		if !done.app.IsZero() {
+			b.former(b.rec.App)
 			b.rec.App = done.app
 		}
 		b.rec.Deltas++
@@ -227,6 +254,15 @@ func (b *batch) fold(d *delta.Delta, done applied, void string) {
 	b.rec.Last, b.rec.Clock = span.To, span.To.Time
 	b.rec.Initialised = b.rec.Initialised || fate == store.FateFolded && d.Header().Kind == delta.KindState
 	b.record(d, fate, void)
+}
+
+// former remembers applications that are needed to fold the context again.
+func (b *batch) former(ids ...ident.AppID) {
+	for _, id := range ids {
+		if !id.IsZero() && !slices.Contains(b.rec.Former, id) {
+			b.rec.Former = append(slices.Clone(b.rec.Former), id)
+		}
+	}
 }
 
 // replace changes one key of the state, and all that is computed over it.

@@ -63,6 +63,8 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 	}
 	rec := j.b.rec
 	b.rec.Last, b.rec.Clock, b.rec.Sum, b.rec.StateBytes = rec.Last, rec.Clock, rec.Sum, rec.StateBytes
+	b.rec.App = rec.App
+	b.former(rec.Former...)
 	b.rec.GuestRoot, b.rec.Layouts, b.rec.Initialised = rec.GuestRoot, rec.Layouts, rec.Initialised || b.rec.Initialised
 	b.rolled, b.distrust = true, false
 	b.conclude()

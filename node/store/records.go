@@ -51,6 +51,7 @@ type contextRecord struct {
 
 	Creator ident.PublicKey `cbor:"21,keyasint"`
 	Layouts uint16          `cbor:"22,keyasint"`
+	Former  []ident.AppID   `cbor:"23,keyasint,omitempty"`
 }
 
 func newContextRecord(c *Context, g generations) *contextRecord {
@@ -60,7 +61,7 @@ func newContextRecord(c *Context, g generations) *contextRecord {
 		StateBytes: c.StateBytes, StateQuota: c.StateQuota, Initialised: c.Initialised, Step: c.Step,
 		Base: g.base, Overlay: g.overlay,
 		LastTime: c.Last.Time, LastID: c.Last.ID, Voids: c.Voids, Waiting: c.Waiting,
-		Creator: c.Creator, Layouts: c.Layouts,
+		Creator: c.Creator, Layouts: c.Layouts, Former: c.Former,
 	}
 }
 
@@ -74,7 +75,7 @@ func (r *contextRecord) context(id ident.ContextID) Context {
 		Sum: r.Sum, Root: r.Root, GuestRoot: r.GuestRoot, Epoch: r.Epoch, Deltas: r.Deltas,
 		StateBytes: r.StateBytes, StateQuota: r.StateQuota, Initialised: r.Initialised, Step: r.Step,
 		Last: delta.Place{Time: r.LastTime, ID: r.LastID}, Voids: r.Voids, Waiting: r.Waiting,
-		Creator: r.Creator, Layouts: r.Layouts,
+		Creator: r.Creator, Layouts: r.Layouts, Former: r.Former,
 	}
 }
 

@@ -78,6 +78,9 @@ type Context struct {
 	Creator ident.PublicKey
 	// Layouts are the pinned artifact layouts of the application (R7).
 	Layouts uint16
+	// Former are applications that deltas of the context were folded by before App,
+	// and may have to be again (R8, R10).
+	Former []ident.AppID
 	// Step counts the steps. In Step.Context it must be what the View said from
 	// which the step was made; Commit adds one.
 	Step uint64

@@ -20,12 +20,13 @@ const buildTimeout = 10 * time.Minute
 
 // packages are the applications by name.
 var packages = map[string]string{
-	"kv":      "mero/node/sdk/examples/kv",
-	"private": "mero/node/vm/testdata/apps/private",
-	"local":   "mero/node/vm/testdata/apps/local",
-	"events":  "mero/node/vm/testdata/apps/events",
-	"errors":  "mero/node/vm/testdata/apps/errors",
-	"bulk":    "mero/node/vm/testdata/apps/bulk",
+	"kv":          "mero/node/sdk/examples/kv",
+	"private":     "mero/node/vm/testdata/apps/private",
+	"local":       "mero/node/vm/testdata/apps/local",
+	"events":      "mero/node/vm/testdata/apps/events",
+	"errors":      "mero/node/vm/testdata/apps/errors",
+	"bulk":        "mero/node/vm/testdata/apps/bulk",
+	"collections": "mero/node/vm/testdata/apps/collections",
 }
 
 // KV builds the key-value application: init{}, set{key,value}, get{key},

@@ -229,6 +229,9 @@ func (l *line) doSequence(name string, ref int32) string {
 		return listed(scan(ref, after, afterSize, upTo, upToSize, l.small()))
 	case "items":
 		return listed(items(ref, l.number(), l.number()))
+	case "emit": // emit 0 kind data
+		env.Emit(l.word(), []byte(l.word()))
+		return ""
 	case "fill": // fill ref from to bytes
 		from, to, value := l.number(), l.number(), strings.Repeat("v", int(l.number()))
 		for i := from; i < to; i++ {
@@ -252,3 +255,20 @@ func do() {
 		env.Return([]byte(strings.Join(out, "\n")))
 	})
 }
+
+// migrate is what an update of the application calls.
+//
+//go:wasmexport migrate
+func migrate() {
+	env.Method(func() {
+		for _, text := range []string{"open 0 m 2 0", "put 1 migrated yes"} {
+			l := line{strings.Fields(text)}
+			l.do()
+		}
+	})
+}
+
+// migrate_badly traps.
+//
+//go:wasmexport migrate_badly
+func migrateBadly() { env.Method(func() { panic("no way back") }) }
