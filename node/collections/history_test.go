@@ -266,33 +266,38 @@ func run(t testing.TB, rng *rand.Rand, m model) {
 // cases is how many histories each collection is tried with.
 const cases = 10_000
 
-// property tries a model with many histories. MERO_SEED=n runs the one that failed.
-func property(t *testing.T, m model) {
+// firstSeed gives where a test's random choices come from: MERO_SEED, or another each time, which
+// is printed.
+func firstSeed(t testing.TB) uint64 {
 	t.Helper()
-	one := func(seed uint64) {
-		defer func() {
-			if t.Failed() {
-				t.Logf("MERO_SEED=%d", seed)
-			}
-		}()
-		run(t, rand.New(rand.NewPCG(seed, 0)), m)
-	}
+	seed := rand.Uint64()
 	if text := os.Getenv("MERO_SEED"); text != "" {
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
 			t.Fatalf("MERO_SEED: %v", err)
 		}
-		one(seed)
-		return
 	}
-	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
-	n := cases
+	t.Logf("MERO_SEED=%d", seed)
+	return seed
+}
+
+// property tries a model with n histories.
+func property(t *testing.T, n int, m model) {
+	t.Helper()
+	seed := firstSeed(t)
 	if testing.Short() {
 		n /= 10
 	}
-	for i := range n {
-		one(first + uint64(i))
+	for range n {
+		func() {
+			defer func() {
+				if t.Failed() {
+					t.Logf("this one alone comes first with MERO_SEED=%d", seed)
+				}
+			}()
+			run(t, rand.New(rand.NewPCG(seed, 0)), m)
+		}()
+		seed++
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -163,7 +165,13 @@ func attack(t *testing.T, seed uint64) {
 // TestHostile: whatever operations say, the state stays whole.
 func TestHostile(t *testing.T) {
 	first := rand.Uint64()
-	t.Logf("seeds from %d", first)
+	if text := os.Getenv("MERO_SEED"); text != "" {
+		var err error
+		if first, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("MERO_SEED=%d", first)
 	n := 5000
 	if testing.Short() {
 		n = 500

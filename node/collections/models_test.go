@@ -30,7 +30,7 @@ func (d did) saw(other did) bool { return d.event.knows(d.n, other.event, other.
 func TestRegister(t *testing.T) {
 	for _, flags := range []collections.Flags{0, collections.Once} {
 		t.Run(strconv.Itoa(int(flags)), func(t *testing.T) {
-			property(t, model{
+			property(t, cases/2, model{
 				act: func(w *world, tx *collections.Tx, e *event, past []*event) {
 					r := open(w.t, tx, "r", collections.Register, flags)
 					_, isSet, err := tx.Load(r)
@@ -80,7 +80,7 @@ func TestRegister(t *testing.T) {
 func TestMap(t *testing.T) {
 	for _, flags := range []collections.Flags{0, collections.Once} {
 		t.Run(strconv.Itoa(int(flags)), func(t *testing.T) {
-			property(t, model{
+			property(t, cases/2, model{
 				act: func(w *world, tx *collections.Tx, e *event, past []*event) {
 					r := open(w.t, tx, "m", collections.Map, flags)
 					key := letter(w.rng, 3)
@@ -157,7 +157,7 @@ func scanned(t testing.TB, tx *collections.Tx, r collections.Ref) map[string]str
 
 // TestSet: an element is there if somebody added it whose adding nobody who saw it removed.
 func TestSet(t *testing.T) {
-	property(t, model{
+	property(t, cases, model{
 		act: func(w *world, tx *collections.Tx, e *event, past []*event) {
 			r := open(w.t, tx, "s", collections.Set, 0)
 			key := letter(w.rng, 3)
@@ -196,7 +196,7 @@ func TestSet(t *testing.T) {
 
 // TestCounter: the sum of all increases.
 func TestCounter(t *testing.T) {
-	property(t, model{
+	property(t, cases, model{
 		act: func(w *world, tx *collections.Tx, e *event, past []*event) {
 			n := w.rng.IntN(2001) - 1000
 			must(w.t, tx.Increase(open(w.t, tx, "c", collections.Counter, 0), int64(n)))

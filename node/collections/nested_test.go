@@ -83,7 +83,7 @@ func slots(events []*event) map[string]*slot {
 // TestNested: a collection in a map is there as long as somebody made it whose making nobody who
 // saw it removed; nothing of what was removed comes back; what others write in it goes with it.
 func TestNested(t *testing.T) {
-	property(t, model{
+	property(t, cases, model{
 		// The time alone tells whether what an author saw was there before or after what took
 		// its place: of two deltas with one time, not.
 		untied: true,

@@ -197,7 +197,7 @@ func (l *leaf) encode() []byte {
 func decodeLeaf(number uint32, b []byte, isText bool) (*leaf, error) {
 	l := &leaf{number: number, parent: binary.BigEndian.Uint32(b[1:])}
 	r := pieceReader{rest: b[nodeHead:], isText: isText}
-	l.pieces = make([]piece, 0, 4+len(r.rest)/10)
+	l.pieces = make([]piece, 0, 4+len(r.rest)/6)
 	for len(r.rest) > 0 {
 		p, err := r.next()
 		if err != nil {

@@ -142,7 +142,7 @@ func wantSequence(events []*event) string {
 
 // TestText: a text is what Fugue, as in its paper, makes of the same edits.
 func TestText(t *testing.T) {
-	property(t, model{
+	property(t, cases, model{
 		act: func(w *world, tx *collections.Tx, e *event, past []*event) {
 			r := open(w.t, tx, "t", collections.Text, 0)
 			edit(w, e, past, sequenceAPI{
@@ -166,7 +166,7 @@ func TestText(t *testing.T) {
 
 // TestList: the same of a list, whose values can be set.
 func TestList(t *testing.T) {
-	property(t, model{
+	property(t, cases, model{
 		act: func(w *world, tx *collections.Tx, e *event, past []*event) {
 			r := open(w.t, tx, "l", collections.List, 0)
 			edit(w, e, past, sequenceAPI{
