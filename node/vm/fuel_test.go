@@ -42,8 +42,13 @@ func compileAs(t testing.TB, h how, wasm []byte) *vm.Module {
 	return m
 }
 
+// arms is an if whose arms are nops.
+func arms(then, otherwise int) []byte {
+	return join([]byte{0x04, 0x40}, repeatBytes(then, 1), []byte{0x05}, repeatBytes(otherwise, 1), []byte{0x0b})
+}
+
 // TestFuelCounted holds what is charged against what was counted by hand: 8 for
-// the entry of a function, 4 for each time round a loop, and every instruction,
+// the entry of a function, 12 for each time round a loop, and every instruction,
 // of which 1 is the price of most.
 func TestFuelCounted(t *testing.T) {
 	p := newProgram()
@@ -55,28 +60,37 @@ func TestFuelCounted(t *testing.T) {
 		code [][]byte
 		want uint64
 	}{
-		"empty": {want: 8 + 1},
-		"nops":  {code: [][]byte{{1, 1, 1}}, want: 8 + 3 + 1},
-		// The loop has twelve instructions, two of them loads.
-		"loop":       {code: [][]byte{repeat(10, nil)}, want: 8 + 2 + 10*(4+1+1+4+1+1+1+1+4+1+1+1+1)},
-		"loop nops":  {code: [][]byte{repeat(10, []byte{1, 1})}, want: 8 + 2 + 10*(4+18+2)},
-		"both arms":  {code: [][]byte{i32c(0), {0x04, 0x40, 1, 1, 0x05, 1, 0x0b}}, want: 8 + 1 + 1 + 2 + 1 + 1 + 1 + 1},
-		"blocks":     {code: [][]byte{{0x02, 0x40, 0x02, 0x40, 0x0c, 1, 0x0b, 0x0b}}, want: 8 + 2 + 1 + 2 + 1},
-		"early":      {code: [][]byte{{0x0f}, {1, 1, 1, 1}}, want: 8 + 1 + 4 + 1},
-		"call":       {code: [][]byte{{0x10, byte(callee)}}, want: 8 + 1 + 1 + 9},
-		"indirect":   {code: [][]byte{i32c(0), {0x11, byte(p.typ(":")), 0}}, want: 8 + 1 + 8 + 1 + 9},
-		"division":   {code: [][]byte{i32c(6), i32c(3), {0x6d, 0x1a}}, want: 8 + 2 + 8 + 1 + 1},
-		"remainder":  {code: [][]byte{i64c(6), i64c(3), {0x82, 0x1a}}, want: 8 + 2 + 8 + 1 + 1},
-		"float":      {code: [][]byte{f64c(1), f64c(2), {0xa0, 0x9f, 0x1a}}, want: 8 + 2 + 16 + 16 + 1 + 1},
-		"fill":       {code: [][]byte{i32c(0), i32c(1), i32c(100), {0xfc, 11, 0}}, want: 8 + 3 + 1 + 16 + 12 + 1},
-		"copy":       {code: [][]byte{i32c(0), i32c(1), i32c(8000), {0xfc, 10, 0, 0}}, want: 8 + 3 + 1 + 16 + 1000 + 1},
-		"table fill": {code: [][]byte{i32c(0), {0xd0, 0x70}, i32c(2), {0xfc, 17, 0}}, want: 8 + 3 + 1 + 16 + 2 + 1},
-		"grow":       {code: [][]byte{i32c(2), {0x40, 0, 0x1a}}, want: 8 + 1 + 256 + 2*8192 + 1 + 1},
-		"grow much":  {code: [][]byte{i32c(-1), {0x40, 0, 0x1a}}, want: 8 + 1 + 256 + 1025*8192 + 1 + 1},
-		"table grow": {code: [][]byte{{0xd0, 0x70}, i32c(5), {0xfc, 15, 0, 0x1a}}, want: 8 + 2 + 1 + 256 + 5 + 1 + 1},
-		"host":       {code: [][]byte{drop(call(length, 3))}, want: 8 + 3 + 500 + 1},
+		"empty": {want: 8},
+		"nops":  {code: [][]byte{{1, 1, 1}}, want: 8 + 3},
+		// The loop has eleven instructions, two of them loads.
+		"loop":       {code: [][]byte{repeat(10, nil)}, want: 8 + 10*(12+1+1+4+1+1+1+1+4+1+1+1)},
+		"loop nops":  {code: [][]byte{repeat(10, []byte{1, 1})}, want: 8 + 10*(12+17+2)},
+		"both arms":  {code: [][]byte{i32c(0), {0x04, 0x40, 1, 1, 0x05, 1, 0x0b}}, want: 8 + 1 + 1 + 2 + 1 + 1},
+		"blocks":     {code: [][]byte{{0x02, 0x40, 0x02, 0x40, 0x0c, 1, 0x0b, 0x0b}}, want: 8 + 1},
+		"dead":       {code: [][]byte{{0x02, 0x40, 0x0f, 1, 1, 0x02, 0x40, 1, 0x0b, 1, 0x0b, 1, 1}}, want: 8 + 1 + 2},
+		"table":      {code: [][]byte{i32c(0), {0x0e, 0, 0}}, want: 8 + 1 + 4},
+		"call":       {code: [][]byte{{0x10, byte(callee)}}, want: 8 + 1 + 8},
+		"indirect":   {code: [][]byte{i32c(0), {0x11, byte(p.typ(":")), 0}}, want: 8 + 1 + 8 + 8},
+		"multiply":   {code: [][]byte{i32c(6), i32c(3), {0x6c, 0x1a}}, want: 8 + 2 + 4 + 1},
+		"division":   {code: [][]byte{i32c(6), i32c(3), {0x6d, 0x1a}}, want: 8 + 2 + 16 + 1},
+		"remainder":  {code: [][]byte{i64c(6), i64c(3), {0x82, 0x1a}}, want: 8 + 2 + 16 + 1},
+		"float":      {code: [][]byte{f64c(1), f64c(2), {0xa0, 0x9f, 0x1a}}, want: 8 + 2 + 16 + 16 + 1},
+		"fill":       {code: [][]byte{i32c(0), i32c(1), i32c(100), {0xfc, 11, 0}}, want: 8 + 3 + 1 + 16 + 12},
+		"copy":       {code: [][]byte{i32c(0), i32c(1), i32c(8000), {0xfc, 10, 0, 0}}, want: 8 + 3 + 1 + 16 + 1000},
+		"table fill": {code: [][]byte{i32c(0), {0xd0, 0x70}, i32c(2), {0xfc, 17, 0}}, want: 8 + 3 + 1 + 16 + 2},
+		"grow":       {code: [][]byte{i32c(2), {0x40, 0, 0x1a}}, want: 8 + 1 + 256 + 2*8192 + 1},
+		"grow much":  {code: [][]byte{i32c(-1), {0x40, 0, 0x1a}}, want: 8 + 1 + 256 + 1025*8192 + 1},
+		"table grow": {code: [][]byte{{0xd0, 0x70}, i32c(5), {0xfc, 15, 0, 0x1a}}, want: 8 + 2 + 1 + 256 + 5 + 1},
+		"host":       {code: [][]byte{drop(call(length, 3))}, want: 8 + 3 + 500},
 		// The inner loop runs once, then the outer one ends.
-		"nested": {code: [][]byte{{0x03, 0x40, 1, 0x03, 0x40, 1, 1, 0x0b, 0x0b}}, want: 8 + 1 + (4 + 1 + 1 + 1) + (4 + 2 + 1) + 1},
+		"nested": {code: [][]byte{{0x03, 0x40, 1, 0x03, 0x40, 1, 1, 0x0b, 0x0b}}, want: 8 + (12 + 1) + (12 + 2)},
+		// Too much to be charged as a whole: an arm that does not run costs
+		// nothing, unless it is no more than what comes before it.
+		"large then": {code: [][]byte{i32c(1), arms(200, 100)}, want: 8 + 1 + 1 + 200 + 1},
+		"large else": {code: [][]byte{i32c(0), arms(200, 100)}, want: 8 + 1 + 1 + 100},
+		"small arm":  {code: [][]byte{i32c(0), arms(200, 5), i32c(0), arms(5, 200)}, want: 8 + 1 + 1 + 5 + 2 + 200},
+		"large loop": {code: [][]byte{repeat(10, join(i32c(0), arms(200, 100)))}, want: 8 + 10*(12+2+100+17)},
+		"left":       {code: [][]byte{i32c(1), {0x0d, 0}, repeatBytes(300, 1)}, want: 8 + 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := *p
@@ -207,7 +221,7 @@ func TestFuelBudgets(t *testing.T) {
 		fault.Error() != "the call used up its fuel (1000 units)" {
 		t.Errorf("a call: got %v, want it to use up 1000 units", err)
 	}
-	if out, err := m.Run(t.Context(), vm.Call{Method: "run", Mode: vm.ModeApply}); err != nil || out.Fuel != 8+2+1000*22 {
+	if out, err := m.Run(t.Context(), vm.Call{Method: "run", Mode: vm.ModeApply}); err != nil || out.Fuel != 8+1000*29 {
 		t.Errorf("an apply has a budget of its own: %v", err)
 	}
 	if _, err := m.Run(t.Context(), vm.Call{Method: "run", Mode: vm.ModeApply, Fuel: 999}); !errors.As(err, &fault) || fault.Fuel != 999 {
@@ -218,7 +232,7 @@ func TestFuelBudgets(t *testing.T) {
 // TestFuelOfFailures: every failure tells what it used.
 func TestFuelOfFailures(t *testing.T) {
 	m := compile(t, failing())
-	for method, want := range map[string]uint64{"unreachable": 8 + 1 + 1, "app_error": 8 + 2 + 1 + 500 + 24/4} {
+	for method, want := range map[string]uint64{"unreachable": 8 + 1, "app_error": 8 + 2 + 500 + 24/4} {
 		_, err := m.Run(t.Context(), vm.Call{Method: method})
 		var e *vm.Error
 		if !errors.As(err, &e) || e.Fuel != want {

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -105,5 +106,46 @@ func BenchmarkFuel(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkEndless says how long loops without end take to use up the fuel of an
+// apply, from a part of it.
+func BenchmarkEndless(b *testing.B) {
+	const part = 20
+	forever := func(code ...[]byte) []byte { return join([]byte{0x03, 0x40}, join(code...), []byte{0x0c, 0, 0x0b}) }
+	chain := func(op byte) []byte {
+		return forever(store64(8, join(i32c(8), []byte{0x29, 3, 0}, repeatBytes(40, 0x42, 3, op))))
+	}
+	p := newProgram().fn("nothing").fn("empty", spin).fn("calls", forever([]byte{0x10, 0})).
+		fn("counts", forever(store32(8, join(i32c(8), []byte{0x28, 2, 0}, i32c(1), []byte{0x6a})))).
+		fn("multiplies", chain(0x7e)).fn("divides", chain(0x7f))
+	hand := compile(b, p)
+	guest, err := newEngine(b, "").Compile(b.Context(), apptest.Errors(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, tc := range []struct {
+		module *vm.Module
+		method string
+	}{
+		{hand, "empty"},
+		{hand, "calls"},
+		{hand, "counts"},
+		{hand, "multiplies"},
+		{hand, "divides"},
+		{guest, "loop_forever"},
+		{guest, "loop_goroutines"},
+	} {
+		b.Run(tc.method, func(b *testing.B) {
+			for b.Loop() {
+				_, err := tc.module.Run(b.Context(), vm.Call{Method: tc.method, Fuel: vm.ApplyFuel / part})
+				var e *vm.Error
+				if !errors.As(err, &e) || e.Kind != vm.KindFuel {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(part*b.Elapsed().Seconds()/float64(b.N), "s/apply")
+		})
 	}
 }

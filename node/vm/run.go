@@ -90,7 +90,13 @@ func (m *Module) execute(ctx context.Context, g *guest) (err error) {
 		g.inHost = false
 		g.fuel.rewind()
 	}
-	return m.invokeAlways(ctx, mod, g.Method)
+	if err := m.invokeAlways(ctx, mod, g.Method); err != nil {
+		return err
+	}
+	if over := g.fuel.over(); over != nil {
+		return over
+	}
+	return nil
 }
 
 // setUp gives the guest an instance in which the start section and _initialize

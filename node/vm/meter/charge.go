@@ -10,11 +10,13 @@ import (
 // costs more, as far as that does not make real applications dearer: a load that
 // misses every cache takes 100 ns, but hardly one of theirs does.
 const (
-	costEntry    = 8 // of a function, beside its instructions
-	costLoop     = 4 // once round a loop, beside its instructions
-	costIndirect = 8 // call_indirect
+	costEntry    = 8  // of a function, beside its instructions
+	costLoop     = 12 // once round a loop, beside its instructions: charging takes as long as many of them
+	costIndirect = 8  // call_indirect
+	costTable    = 4  // br_table
 	costLoad     = 4
-	costDivision = 8   // integer division and remainder: up to 40 cycles
+	costMultiply = 4
+	costDivision = 16  // integer division and remainder: up to 40 cycles
 	costFloat    = 16  // subnormal numbers take 150 cycles
 	costExit     = 256 // wazero leaves the guest's code for Go: memory.grow, table.grow, ref.func
 	costBulk     = 16  // memory.fill and its kind, of nothing
@@ -25,10 +27,16 @@ func costOf(op byte) int64 {
 	switch {
 	case op >= 0x28 && op <= 0x35, op == 0x25:
 		return costLoad
+	case op == 0x6c, op == 0x7e:
+		return costMultiply
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82:
 		return costDivision
 	case nondeterministic(op) != 0, op >= 0xb2 && op <= 0xba:
 		return costFloat
+	case op == 0x02, op == 0x03, op == 0x0b: // block, loop, end are no code
+		return 0
+	case op == 0x0e:
+		return costTable
 	case op == 0x11:
 		return costIndirect
 	case op == 0x40, op == 0xd2:
@@ -74,8 +82,10 @@ const slotsPerWeight = 1024
 
 // charges is what is put into one function.
 type charges struct {
-	// points are where fuel is charged, the function's entry first.
+	// points are the blocks, the function's entry first; now is the one being
+	// read.
 	points []point
+	now    int
 	// temps are the types of the locals that are put in, the first one i64.
 	temps []byte
 	// calls: there is a call, so that the frame is not the innermost.
@@ -84,27 +94,6 @@ type charges struct {
 	// stack: one for every local, result of an instruction, and local that is
 	// assigned inside a block, for each such block.
 	slots int
-}
-
-// point is one place to charge: where in out, and how much.
-type point struct {
-	at   int
-	cost int64
-}
-
-// newPoint charges what follows in the innermost block on its own.
-func (b *body) newPoint() {
-	if b.err != nil {
-		return
-	}
-	b.keep()
-	b.blocks[len(b.blocks)-1].point = len(b.points)
-	cost := int64(costLoop)
-	if len(b.points) == 0 {
-		cost = costEntry
-	}
-	b.points = append(b.points, point{at: len(b.out), cost: cost})
-	b.branches += 2
 }
 
 // count1 counts an instruction.
@@ -116,7 +105,7 @@ func (b *body) count1(op byte) {
 // cost adds to what the instruction being read costs.
 func (b *body) cost(n int64) {
 	if b.err == nil {
-		b.points[b.blocks[len(b.blocks)-1].point].cost += n
+		b.points[b.now].own += n
 	}
 }
 
@@ -185,6 +174,14 @@ func (m *scan) charge(c []byte, temp uint32, cost int64) []byte {
 	return m.settle(c, temp)
 }
 
+// take takes cost from the fuel, and leaves it to the next check what is below
+// zero.
+func (m *scan) take(c []byte, cost int64) []byte {
+	c = appendU32(append(c, 0x23), m.fuel)
+	c = append(appendSigned(append(c, 0x42), cost), 0x7d)
+	return appendU32(append(c, 0x24), m.fuel)
+}
+
 // enter charges the entry of a function, and its weight of the depth.
 func (m *scan) enter(c []byte, temp uint32, cost, weight int64) []byte {
 	c = appendU32(append(c, 0x23), m.fuel)
@@ -209,6 +206,7 @@ func (m *scan) exit(c []byte, weight int64) []byte {
 
 // assemble appends the function's entry of the code section, with its size.
 func (b *body) assemble(out []byte) []byte {
+	b.spread()
 	weight := 1 + int64(b.slots)/slotsPerWeight
 	counted := b.calls || weight > 1
 	temp := b.temp(0x7e)
@@ -232,8 +230,15 @@ func (b *body) assemble(out []byte) []byte {
 		c = b.m.charge(c, temp, b.points[0].cost)
 	}
 	done := 0
-	for _, p := range b.points[1:] {
-		c = b.m.charge(append(c, b.out[done:p.at]...), temp, p.cost)
+	for i, p := range b.points[1:] {
+		switch {
+		case p.head == i+1:
+			c = b.m.charge(append(c, b.out[done:p.at]...), temp, p.cost)
+		case p.cost > 0:
+			c = b.m.take(append(c, b.out[done:p.at]...), p.cost)
+		default:
+			continue
+		}
 		done = p.at
 	}
 	c = append(c, b.out[done:]...)

@@ -3,7 +3,7 @@ package meter
 // body is the walk over one function. It follows the instructions, not their
 // types: wazero checks those, and what it needs to be safe is that every index,
 // count and depth is inside (fuel.md, pitfalls 1 and 3). What is put in goes to
-// the reader's out, the charges last (see function.assemble).
+// the reader's out, the charges last (see assemble).
 type body struct {
 	*reader
 	m      *scan
@@ -23,8 +23,8 @@ type body struct {
 // block is an open block.
 type block struct {
 	kind byte
-	// point is the charge that its instructions count for.
-	point int
+	// opened is the basic block that it was opened in.
+	opened int
 	// sets counts the assignments of locals inside.
 	sets int
 }
@@ -82,7 +82,7 @@ func (b *body) walk() {
 	b.readLocals()
 	b.discard()
 	b.open(0x02)
-	b.newPoint()
+	b.newHead(costEntry)
 	for b.err == nil && len(b.blocks) > 0 {
 		b.start = b.off
 		b.instruction(b.byte())
@@ -153,8 +153,10 @@ func (b *body) constant(op byte) {
 
 func (b *body) other(op byte) {
 	switch op {
-	case 0x00, 0x01, 0x1a, 0x1b, 0xd1:
-		// unreachable, nop, drop, select, ref.is_null: no immediates.
+	case 0x00: // unreachable
+		b.newDead()
+	case 0x01, 0x1a, 0x1b, 0xd1:
+		// nop, drop, select, ref.is_null: no immediates.
 	case 0x40: // memory.grow
 		b.sized(growPages)
 		b.memory()
@@ -174,19 +176,16 @@ func (b *body) control(op byte) {
 	case 0x02, 0x03, 0x04: // block, loop, if
 		b.blockType()
 		b.open(op)
-		if op == 0x03 {
-			b.newPoint()
-		}
 	case 0x05: // else
-		if top := len(b.blocks) - 1; b.blocks[top].kind == 0x04 {
-			b.blocks[top].kind = op
-		} else {
-			b.fail("else without if")
-		}
+		b.alternative()
 	case 0x0b: // end
 		b.close()
-	case 0x0c, 0x0d: // br, br_if
+	case 0x0c: // br
 		b.index(len(b.blocks), "label")
+		b.newDead()
+	case 0x0d: // br_if
+		b.index(len(b.blocks), "label")
+		b.newBlock(b.now)
 	case 0x0e: // br_table
 		n := b.count(1)
 		b.branches += n
@@ -196,8 +195,10 @@ func (b *body) control(op byte) {
 				return
 			}
 		}
+		b.newDead()
 	case 0x0f:
 		b.leave()
+		b.newDead()
 	default:
 		b.fail("exceptions are not supported (instruction %#x)", op)
 	}
@@ -205,24 +206,39 @@ func (b *body) control(op byte) {
 
 // open begins a block.
 func (b *body) open(kind byte) {
-	next := block{kind: kind}
-	if n := len(b.blocks); n > maxNesting {
+	if len(b.blocks) > maxNesting {
 		b.fail("blocks nest deeper than %d", maxNesting)
-	} else if n > 0 {
-		next.point = b.blocks[n-1].point
 	}
-	b.blocks = append(b.blocks, next)
+	b.blocks = append(b.blocks, block{kind: kind, opened: b.now})
+	switch kind {
+	case 0x03:
+		b.newHead(costLoop)
+	case 0x04:
+		b.newBlock(b.now)
+	}
+}
+
+// alternative begins the second arm of an if.
+func (b *body) alternative() {
+	top := &b.blocks[len(b.blocks)-1]
+	if top.kind != 0x04 {
+		b.fail("else without if")
+		return
+	}
+	top.kind = 0x05
+	b.newBlock(top.opened)
 }
 
 // close ends a block. Each of the locals that were assigned in it may be a
 // value of its own from here on, or from the head of the loop.
 func (b *body) close() {
-	top := len(b.blocks) - 1
-	sets := b.blocks[top].sets
-	b.slots += min(sets, b.locals)
-	b.blocks = b.blocks[:top]
-	if top > 0 {
-		b.blocks[top-1].sets += sets
+	last := len(b.blocks) - 1
+	top := b.blocks[last]
+	b.slots += min(top.sets, b.locals)
+	b.blocks = b.blocks[:last]
+	if last > 0 {
+		b.blocks[last-1].sets += top.sets
+		b.newBlock(top.opened)
 	}
 }
 

@@ -49,19 +49,19 @@ func TestRewrite(t *testing.T) {
 		"empty": {wasm: "", want: sec(1, "\x01\x60\x00\x00") + added + globals + exports},
 		"one function": {
 			wasm: types + funcs + code("\x00\x0b"),
-			want: types + added + funcs + globals + exports + code("\x01\x01\x7e"+charged(9)+"\x0b"),
+			want: types + added + funcs + globals + exports + code("\x01\x01\x7e"+charged(8)+"\x0b"),
 		},
 		"a loop": {
 			wasm: types + funcs + code("\x00\x03\x40\x0c\x00\x0b\x0b"),
 			want: types + added + funcs + globals + exports +
-				code("\x01\x01\x7e"+charged(8+2)+"\x03\x40"+charged(4+2)+"\x0c\x00\x0b\x0b"),
+				code("\x01\x01\x7e"+charged(8)+"\x03\x40"+charged(12+1)+"\x0c\x00\x0b\x0b"),
 		},
 		// It calls itself and returns: the index shifts, the depth is counted,
 		// and the return ends at the function's last block.
 		"a call": {
 			wasm: types + funcs + code("\x00\x10\x00\x0f\x0b"),
 			want: types + added + funcs + globals + exports + code("\x01\x01\x7e"+
-				"\x23\x00\x42\x0b\x7d\x22\x00\x24\x00\x20\x00"+"\x23\x01\x42\x01\x7d\x22\x00\x24\x01\x20\x00"+
+				"\x23\x00\x42\x0a\x7d\x22\x00\x24\x00\x20\x00"+"\x23\x01\x42\x01\x7d\x22\x00\x24\x01\x20\x00"+
 				"\x84\x42\x00\x53\x04\x40\x10\x00\x0b"+
 				"\x02\x40"+"\x10\x01\x0c\x00\x0b"+"\x23\x01\x42\x01\x7c\x24\x01"+"\x0b"),
 		},
@@ -73,16 +73,16 @@ func TestRewrite(t *testing.T) {
 		},
 		"names": {
 			wasm: types + funcs + code("\x00\x0b") + sec(0, "\x04name\x00\x02\x01m\x01\x04\x01\x00\x01f\x02\x06\x01\x00\x01\x00\x01x") + sec(0, "\x05other"),
-			want: types + added + funcs + globals + exports + code("\x01\x01\x7e"+charged(9)+"\x0b") +
+			want: types + added + funcs + globals + exports + code("\x01\x01\x7e"+charged(8)+"\x0b") +
 				sec(0, "\x04name\x01\x04\x01\x01\x01f"),
 		},
 		"names that are none": {
 			wasm: types + funcs + code("\x00\x0b") + sec(0, "\x04name\x01\x04\x09\x00\x01f"),
-			want: types + added + funcs + globals + exports + code("\x01\x01\x7e"+charged(9)+"\x0b"),
+			want: types + added + funcs + globals + exports + code("\x01\x01\x7e"+charged(8)+"\x0b"),
 		},
 		"a float": {
 			wasm: types + funcs + code("\x00\x43\x00\x00\x00\x00\x91\x1a\x43\x00\x00\x00\x00\x91\xbc\x1a\x0b"),
-			want: types + added + funcs + globals + exports + code("\x02\x01\x7e\x01\x7d"+charged(8+1+16+1+1+16+1+1+1)+
+			want: types + added + funcs + globals + exports + code("\x02\x01\x7e\x01\x7d"+charged(8+1+16+1+1+16+1+1)+
 				"\x43\x00\x00\x00\x00\x91\x1a\x43\x00\x00\x00\x00\x91"+"\x22\x01\x43\x00\x00\xc0\x7f\x20\x01\x20\x01\x5b\x1b"+"\xbc\x1a\x0b"),
 		},
 	} {
