@@ -20,7 +20,8 @@ import (
 const maxAhead = 5 * time.Minute
 
 // maxOwnFuel is what applying a call's own delta may use here: on a replica whose
-// state differs it may cost more, and must not come near the budget (R7).
+// state differs it may cost more, and must not come near the budget (R7). The
+// largest change there may be (32 MiB, R5) takes a Go guest a third of it.
 const maxOwnFuel = vm.ApplyFuel / 4
 
 // batch is what becomes one step of the store: calls of one context, or deltas
