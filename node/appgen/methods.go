@@ -102,7 +102,7 @@ func (g *generator) readParam(m *method, p *ast.Field, c *call) {
 }
 
 func (g *generator) readResults(m *method, c *call) {
-	if m.decl.Type.Results == nil {
+	if m.decl.Type.Results.NumFields() == 0 {
 		return
 	}
 	var results []ast.Expr

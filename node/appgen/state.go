@@ -140,7 +140,8 @@ func (g *generator) collectionOf(f *ast.File, expr ast.Expr) *collection {
 	}
 	c := &collection{sdk: name, goType: types.ExprString(expr)}
 	if (shape.value || shape.each) != (len(args) == 1) {
-		return c // the compiler says what is wrong
+		g.report(expr.Pos(), "sdk.%s wants %s", name, map[bool]string{true: "the type that it holds in brackets: sdk." + name + "[string], say", false: "no type in brackets"}[shape.value || shape.each])
+		return c
 	}
 	g.mention(f, expr)
 	switch {

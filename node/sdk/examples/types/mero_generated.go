@@ -172,7 +172,6 @@ func meroAppend_All(dst []byte, p *All) []byte {
 		dst = merocodec.AppendList(merocodec.Name(dst, "\"ZeroL\""), p.ZeroL, merocodec.AppendString[string])
 	}
 	dst = merocodec.AppendString[string](merocodec.Name(dst, "\"odd \\u003cname\\u003eé\""), &p.Odd)
-	dst = merocodec.AppendString[string](merocodec.Name(dst, "\"Bad\""), &p.Bad)
 	return append(dst, '}')
 }
 
@@ -271,8 +270,6 @@ func meroRead_All(r *merocodec.Reader, p *All) {
 			merocodec.ReadList(r, (*[]string)(&p.ZeroL), merocodec.ReadString[string])
 		case "odd <name>é":
 			merocodec.ReadString[string](r, &p.Odd)
-		case "Bad":
-			merocodec.ReadString[string](r, &p.Bad)
 		default:
 			return false
 		}

@@ -45,7 +45,7 @@ func random(r *rand.Rand, v reflect.Value, depth int) {
 		*value = []any{nil, true, 1.5, "x", []any{}, map[string]any{"k": "v"}}[r.IntN(6)]
 		return
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // no other kind is in All
 	case reflect.String:
 		v.SetString(texts[r.IntN(len(texts))])
 	case reflect.Bool:
