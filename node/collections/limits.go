@@ -13,7 +13,7 @@ const (
 	MaxKey    = 480       // bytes of a key or of a set's element, at least 1; a row's key is 17 bytes more
 	MaxValue  = 1 << 20   // bytes of a value
 	MaxInsert = 256 << 10 // bytes of text in one operation; Tx makes several of what is longer
-	MaxRun    = 4096      // list elements in one operation, inserted or removed
+	MaxRun    = 4096      // list elements that one operation inserts, or a Tx removes with one
 	MaxSeen   = 256       // stamps that are kept of, or named by, one set element or collection
 
 	memberKey = 32 // bytes of a key in a collection by member

@@ -145,6 +145,7 @@ func TestNested(t *testing.T) {
 			return text
 		},
 		got: func(t testing.TB, tx *collections.Tx) string {
+			t.Helper()
 			m := open(t, tx, "m", collections.Map, 0)
 			text := ""
 			for _, item := range must1[[]collections.Item](t)(tx.Scan(m, nil, nil, 10)) {

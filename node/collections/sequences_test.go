@@ -152,6 +152,7 @@ func TestText(t *testing.T) {
 		},
 		want: wantSequence,
 		got: func(t testing.TB, tx *collections.Tx) string {
+			t.Helper()
 			r := open(t, tx, "t", collections.Text, 0)
 			n := must1[int64](t)(tx.Len(r))
 			var b strings.Builder
@@ -183,6 +184,7 @@ func TestList(t *testing.T) {
 		},
 		want: wantSequence,
 		got: func(t testing.TB, tx *collections.Tx) string {
+			t.Helper()
 			r := open(t, tx, "l", collections.List, 0)
 			n := must1[int64](t)(tx.Len(r))
 			var b strings.Builder
