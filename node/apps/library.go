@@ -66,6 +66,8 @@ type Library struct {
 	deps  Deps
 	cache moduleCache
 
+	manifests manifests
+
 	// using is held for reading by whoever is about to name an application or
 	// its code, for writing by Remove: what is named is not taken away.
 	using sync.RWMutex
@@ -110,6 +112,9 @@ func (l *Library) Install(ctx context.Context, code io.Reader, src Source) (stor
 		return store.App{}, err
 	}
 	defer module.Release()
+	if _, err := describe(module); err != nil {
+		return store.App{}, err
+	}
 	return l.record(ctx, wasm, src)
 }
 

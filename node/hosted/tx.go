@@ -14,6 +14,7 @@ type Tx struct {
 	tx    *collections.Tx
 	state *watched
 	kinds map[int32]uint8 // of handles
+	reads bool
 }
 
 // Begin starts a call of a writer at the time of the delta that it may make.
@@ -25,8 +26,11 @@ func Begin(state State, w delta.Writer, now delta.Time) *Tx {
 // BeginReadOnly starts a call whose writes are misuse.
 func BeginReadOnly(state State) *Tx {
 	kv := &watched{rows: rows{state}}
-	return &Tx{tx: collections.BeginReadOnly(kv), state: kv, kinds: make(map[int32]uint8)}
+	return &Tx{tx: collections.BeginReadOnly(kv), state: kv, kinds: make(map[int32]uint8), reads: true}
 }
+
+// ReadOnly reports whether writes are misuse.
+func (t *Tx) ReadOnly() bool { return t.reads }
 
 // Ops are the operations so far, as a delta carries them; nil: there are none.
 func (t *Tx) Ops() []byte { return t.tx.Ops() }

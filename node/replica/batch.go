@@ -111,6 +111,7 @@ type input struct {
 	who    *store.Identity
 	method string
 	args   []byte
+	reads  bool             // the application says that the method changes nothing
 	depth  uint8            // cross-context calls that led here
 	origin *ident.ContextID // the context of the last one
 }
@@ -216,7 +217,8 @@ func (b *batch) keepLocal(in input, out *vm.Outcome) (*Result, error) {
 // operate makes the delta of a call that worked on collections, if it made
 // operations or events.
 func (b *batch) operate(ctx context.Context, in input, out *vm.Outcome, ops []byte, now delta.Time) (*Result, error) {
-	if len(ops) == 0 && len(out.Events) == 0 {
+	begins := in.method == initMethod // which tells joiners that there is nothing to wait for
+	if len(ops) == 0 && !begins && (in.reads || len(out.Events) == 0) {
 		b.putPrivate(out)
 		return b.answer(in, out, nil), nil
 	}

@@ -142,6 +142,9 @@ func (b *batch) initialise(ctx context.Context, module *vm.Module, who *store.Id
 		}
 		return nil
 	}
+	if _, err := b.set.deps.Apps.Declared(b.rec.App, module, initMethod, params); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
 	res, err := b.call(ctx, input{module: module, who: who, method: initMethod, args: params})
 	if err != nil {
 		return fmt.Errorf("init: %w", err)

@@ -124,18 +124,9 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	}
 	defer view.Close()
 	rec := view.Context()
-	owned, err := view.Identities()
-	if err != nil {
-		return nil, false, err
-	}
 	in := req.input()
-	for _, identity := range owned {
-		if identity.Public() == req.Executor {
-			in.who = &identity
-		}
-	}
-	if in.who == nil {
-		return nil, false, &UnauthorizedError{Context: req.Context, Key: req.Executor}
+	if in.who, err = callerOf(view, req); err != nil {
+		return nil, false, err
 	}
 	if !req.DryRun && s.writers.has(rec.App, req.Method) {
 		return nil, true, nil
@@ -148,13 +139,18 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	if !rec.Initialised && module.Has(initMethod) {
 		return nil, false, fmt.Errorf("%w: %s", ErrUninitialized, req.Context)
 	}
-	in.module = module
+	if err := in.runs(s, rec.App, module); err != nil {
+		return nil, false, err
+	}
 	call, tx := s.vmCall(in, sight{
 		context: rec.ID, replicated: view, local: getter(view.Local), private: getter(view.Private), members: membersOf(&rec),
 	}, delta.NextTime(s.deps.Wall(), rec.Clock))
 	out, err := module.Run(ctx, call)
 	if err != nil {
 		return nil, false, err
+	}
+	if in.reads && len(out.Private) > 0 {
+		return nil, false, &vm.Error{Kind: vm.KindMisuse, Message: "the method is declared to change nothing, and changed private data"}
 	}
 	if req.DryRun {
 		res, err := dryResult(out, tx, rec.Root)
@@ -184,7 +180,7 @@ func dryResult(out *vm.Outcome, tx *hosted.Tx, root [32]byte) (*Result, error) {
 func makesDelta(module *vm.Module, out *vm.Outcome, tx *hosted.Tx) bool {
 	switch {
 	case tx != nil:
-		return len(tx.Ops()) > 0 || len(out.Events) > 0 || len(out.Private) > 0
+		return !tx.ReadOnly() && (len(tx.Ops()) > 0 || len(out.Events) > 0 || len(out.Private) > 0)
 	case module.Imports("commit"):
 		return out.Committed
 	}
@@ -226,7 +222,10 @@ func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
 	}
 	defer release()
 	in := req.input()
-	in.module, in.who = module, who
+	in.who = who
+	if err := in.runs(b.set, b.rec.App, module); err != nil {
+		return nil, err
+	}
 	begun := time.Now()
 	res, err := b.call(ctx, in)
 	if err != nil {
@@ -239,6 +238,28 @@ func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
 		b.step.Writers = append(b.step.Writers, store.Writer{App: b.rec.App, Method: req.Method})
 	}
 	return res, nil
+}
+
+// callerOf is the member of this node that makes a call.
+func callerOf(view *store.View, req Request) (*store.Identity, error) {
+	owned, err := view.Identities()
+	if err != nil {
+		return nil, err
+	}
+	for _, identity := range owned {
+		if identity.Public() == req.Executor {
+			return &identity, nil
+		}
+	}
+	return nil, &UnauthorizedError{Context: req.Context, Key: req.Executor}
+}
+
+// runs makes it a call of an application's code, if the arguments are what that
+// says it takes.
+func (in *input) runs(s *Set, app ident.AppID, module *vm.Module) (err error) {
+	in.module = module
+	in.reads, err = s.deps.Apps.Declared(app, module, in.method, in.args)
+	return err
 }
 
 // input is the call that a request asks for; module and who are still open.
@@ -277,6 +298,11 @@ func (s *Set) vmCall(in input, see sight, now delta.Time) (vm.Call, *hosted.Tx) 
 		Blobs:   blobs{store: s.deps.Blobs}, Members: see.members,
 		Aliases:     aliases{store: s.deps.Store, scope: see.context},
 		XCallOrigin: in.origin,
+	}
+	if in.module.HostManaged() && in.reads {
+		tx := hosted.BeginReadOnly(see.replicated)
+		call.Collections = tx
+		return call, tx
 	}
 	if in.module.HostManaged() {
 		tx := hosted.Begin(see.replicated, delta.Writer{Author: in.who.Public(), Incarnation: in.who.Incarnation}, now)
