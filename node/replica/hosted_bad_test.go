@@ -1,7 +1,6 @@
 package replica_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -84,41 +83,4 @@ func large(t testing.TB) []byte {
 		must(t, tx.Put(m, []byte("k"), make([]byte, 100<<10)))
 	})
 	return form
-}
-
-// BenchmarkFoldHosted folds recorded deltas, a put in a map of 1 000 keys each, into
-// a fresh replica, in the order in which they come.
-func BenchmarkFoldHosted(b *testing.B) {
-	h := newHome(b)
-	h.wall = func() time.Time { return base.Add(1000 * time.Hour) }
-	w := newWorld(b, h.install("collections"), 1<<30)
-	const count = 20_000
-	state, list := &collections.Mem{}, make([][]byte, 0, count)
-	for i := range count {
-		a := w.creator
-		writer := delta.Writer{Author: a.key.Public(), Incarnation: a.inc}
-		form, writes := operations(b, writer, a.last.Header().Time+delta.Tick, state, func(tx *collections.Tx) {
-			m, err := tx.Open(0, []byte("m"), collections.Map, 0)
-			must(b, err)
-			must(b, tx.Put(m, fmt.Appendf(nil, "key%d", i%1000), fmt.Appendf(nil, "value%d", i)))
-		})
-		state.Apply(writes)
-		w.before = nil
-		list = append(list, w.seal(a, 1, form).Bytes())
-	}
-	b.Run("ordered", func(b *testing.B) {
-		for b.Loop() {
-			c := w.join(h)
-			for at := 0; at < count; at += 256 {
-				h.receive(c, list[at:min(at+256, count)]...)
-			}
-			b.StopTimer()
-			if info := h.info(c); info.Deltas != count+1 {
-				b.Fatalf("%d deltas are folded", info.Deltas)
-			}
-			w.leave(h)
-			b.StartTimer()
-		}
-		b.ReportMetric(float64(count*b.N)/b.Elapsed().Seconds(), "deltas/s")
-	})
 }
