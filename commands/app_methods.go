@@ -31,21 +31,23 @@ func appMethods() *verb {
 				return e.methods(app)
 			}
 			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
-				names, err := client.Methods(ctx, id)
+				answer, err := client.Describe(ctx, id)
 				if err != nil {
 					return err
 				}
-				app := &appdev.App{}
-				for _, name := range names {
-					app.Methods = append(app.Methods, appdev.Method{Name: name})
-				}
-				return e.methods(app)
+				return e.methods(appdev.NewApp(answer.Description, answer.Methods))
 			})
 		},
 	}
 }
 
 func (e *env) methods(app *appdev.App) error {
+	if !e.json && app.Bare() {
+		for _, m := range app.Methods {
+			line(sticky{e}, "%s", m.Name)
+		}
+		return e.failed
+	}
 	err := list(e, app.Methods, []string{"METHOD", "ARGUMENTS", "RESULT", "", "ABOUT"}, func(m appdev.Method) []string {
 		about, _, _ := strings.Cut(m.Doc, "\n")
 		return []string{m.Name, printable(m.Signature()), m.Result, m.Kind(), printable(about)}

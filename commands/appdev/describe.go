@@ -43,19 +43,33 @@ func Describe(code []byte) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewApp(m), nil
+	return NewApp(m, nil), nil
 }
 
-// NewApp is a description in that form.
-func NewApp(m *manifest.Manifest) *App {
+// NewApp is a description in that form, nil if there is none, and methods of which
+// it may say nothing.
+func NewApp(m *manifest.Manifest, methods []string) *App {
 	a := &App{}
+	if m == nil {
+		m = &manifest.Manifest{}
+	}
 	for _, x := range m.Methods {
 		a.Methods = append(a.Methods, Method{x.Name, x.Doc, x.Args, x.Result, x.Reads, x.Init, x.Handler})
+	}
+	for _, name := range methods {
+		if m.Method(name) == nil {
+			a.Methods = append(a.Methods, Method{Name: name, Init: name == "init"})
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Types)) {
 		a.Types = append(a.Types, Type{name, m.Types[name].Doc, m.Types[name].Fields})
 	}
 	return a
+}
+
+// Bare: nothing is known but names.
+func (a *App) Bare() bool {
+	return !slices.ContainsFunc(a.Methods, func(m Method) bool { return len(m.Args) > 0 || m.Result != "" || m.Doc != "" || m.Reads })
 }
 
 // Signature is the arguments in words: "title: string, tags: ?list<string>".

@@ -5,6 +5,7 @@ import (
 
 	"mero/blobkit"
 	"mero/node/ident"
+	"mero/node/manifest"
 )
 
 // Application describes an installed application (http-api 4.1). All fields up
@@ -86,4 +87,7 @@ type MethodsResponse struct {
 	ApplicationID ident.AppID `json:"applicationId"`
 	// Methods are the exports that a client may call, sorted.
 	Methods []string `json:"methods"`
+	// Description is what the application says of its methods, types and state;
+	// nil: it says nothing.
+	Description *manifest.Manifest `json:"description,omitempty"`
 }

@@ -83,6 +83,11 @@ func (c *Client) Methods(ctx context.Context, id ident.AppID) ([]string, error) 
 	return out.Methods, err
 }
 
+// Describe is Methods with what the application says of itself.
+func (c *Client) Describe(ctx context.Context, id ident.AppID) (MethodsResponse, error) {
+	return data[MethodsResponse](ctx, c, request{method: http.MethodGet, path: admin("x", "applications", id.String(), "methods")})
+}
+
 // Contexts lists all contexts of the node.
 func (c *Client) Contexts(ctx context.Context) ([]Context, error) {
 	out, err := data[ContextsResponse](ctx, c, request{method: http.MethodGet, path: admin("contexts")})

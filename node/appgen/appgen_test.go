@@ -140,6 +140,7 @@ func TestProblems(t *testing.T) {
 		"methods alike":        {head + state + "func (s *S) AB() {}\nfunc (s *S) Ab() {}\n", "methods AB and Ab are both called ab from outside"},
 		"unknown of methods":   {head + state + "//mero:read\nfunc (s *S) A() {}\n", "there is no directive //mero:read, only reads and handler"},
 		"on what is small":     {head + state + "//mero:reads\nfunc (s *S) a() {}\n", "//mero:reads is for exported methods of S"},
+		"init with a value":    {head + state + "func (s *S) Init() int { return 0 }\n", "Init returns nothing or an error"},
 		"init that reads":      {head + state + "//mero:reads\nfunc (s *S) Init() {}\n", "Init makes the first state"},
 		"handler of nothing":   {head + state + "//mero:handler\nfunc (s *S) OnX() {}\n", "OnX handles no event"},
 		"handler unsaid":       {head + "type S struct { X sdk.Event[int] }\nfunc (s *S) OnX(n int) {}\n", "OnX has the name of a handler of the event X: say //mero:handler"},

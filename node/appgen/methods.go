@@ -74,6 +74,9 @@ func (g *generator) readMethod(m *method, words []string) *call {
 	g.readResults(m, c)
 	if c.result != nil {
 		described.Result = c.result.word
+		if described.Init {
+			g.report(d.Type.Results.Pos(), "Init returns nothing or an error: nobody gets a value from it")
+		}
 	}
 	g.manifest.Methods = append(g.manifest.Methods, described)
 	return c

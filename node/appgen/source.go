@@ -124,6 +124,9 @@ func (p *printer) invoke(c *call) {
 	}
 	expr := fmt.Sprintf("meroState.%s(%s)", c.goName, strings.Join(args, ", "))
 	returned := fmt.Sprintf("%s.Null()", guestName)
+	if c.export == "init" {
+		returned = "" // a host takes no value from it
+	}
 	if c.result != nil {
 		returned = fmt.Sprintf("%s.Return(%s)", guestName, p.appendTo(c.result, "nil", "&result"))
 	}
@@ -134,6 +137,8 @@ func (p *printer) invoke(c *call) {
 		p.f("\t\tresult, err := %s\n\t\tif !%s.Failed(err) {\n%s\n}\n", expr, guestName, returned)
 	case c.result != nil:
 		p.f("\t\tresult := %s\n%s\n", expr, returned)
+	case c.fails && returned == "":
+		p.f("\t\t%s.Failed(%s)\n", guestName, expr)
 	case c.fails:
 		p.f("\t\tif !%s.Failed(%s) {\n%s\n}\n", guestName, expr, returned)
 	default:

@@ -172,5 +172,9 @@ func (x *exchange) methods() error {
 	if names == nil {
 		names = []string{}
 	}
-	return x.data(api.MethodsResponse{ApplicationID: id, Methods: names})
+	description, err := x.server.deps.Apps.Manifest(x.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return x.data(api.MethodsResponse{ApplicationID: id, Methods: names, Description: description})
 }

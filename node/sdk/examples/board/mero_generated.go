@@ -200,7 +200,7 @@ func meroCall_list() {
 func meroCall_init() {
 	meroguest.Run(func() {
 		meroguest.Arguments()
-		meroguest.Null()
+
 	})
 }
 

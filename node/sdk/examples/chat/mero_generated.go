@@ -134,7 +134,7 @@ func meroCall_read_topic() {
 func meroCall_init() {
 	meroguest.Run(func() {
 		meroguest.Arguments()
-		meroguest.Null()
+
 	})
 }
 

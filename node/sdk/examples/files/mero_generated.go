@@ -128,7 +128,7 @@ func meroCall_remove() {
 func meroCall_init() {
 	meroguest.Run(func() {
 		meroguest.Arguments()
-		meroguest.Null()
+
 	})
 }
 

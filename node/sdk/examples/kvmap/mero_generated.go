@@ -74,7 +74,7 @@ func meroCall_len() {
 func meroCall_init() {
 	meroguest.Run(func() {
 		meroguest.Arguments()
-		meroguest.Null()
+
 	})
 }
 

@@ -60,7 +60,7 @@ func meroCall_parts() {
 func meroCall_init() {
 	meroguest.Run(func() {
 		meroguest.Arguments()
-		meroguest.Null()
+
 	})
 }
 
