@@ -67,7 +67,7 @@ func NewApp(m *manifest.Manifest, methods []string) *App {
 	return a
 }
 
-// Bare: nothing is known but names.
+// Bare tells that nothing is known but names.
 func (a *App) Bare() bool {
 	return !slices.ContainsFunc(a.Methods, func(m Method) bool { return len(m.Args) > 0 || m.Result != "" || m.Doc != "" || m.Reads })
 }
