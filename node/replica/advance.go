@@ -25,8 +25,8 @@ const (
 // comes after it is folded again.
 func (b *batch) advance(ctx context.Context, free []delta.Place) error {
 	slices.SortFunc(free, delta.Place.Compare)
+	b.begun = time.Now()
 	if len(free) > 0 && free[0].Compare(b.rec.Last) < 0 {
-		begun := time.Now()
 		shallow, err := b.rollBack(free[0])
 		if err != nil {
 			return err
@@ -34,7 +34,7 @@ func (b *batch) advance(ctx context.Context, free []delta.Place) error {
 		if !shallow {
 			b.postpone(free)
 		}
-		defer func() { b.took = time.Since(begun) }()
+		defer func() { b.took = time.Since(b.begun) }()
 	}
 	if err := b.foldOn(ctx); err != nil {
 		return err
@@ -46,18 +46,22 @@ func (b *batch) advance(ctx context.Context, free []delta.Place) error {
 // rollBack takes the state back so far that nothing at or after a place is in it,
 // or reports that this would be too deep to be done at once.
 func (b *batch) rollBack(to delta.Place) (bool, error) {
-	if b.distrust {
+	if b.distrust || b.shy {
 		return false, nil
 	}
-	depth, ok, err := b.trail.Depth(to)
-	if err != nil {
+	var err error
+	var ok bool
+	if b.depth, ok, err = b.trail.Depth(to); err != nil {
 		return false, err
 	}
-	if !ok || depth > shallowDepth && time.Duration(depth)*b.set.deltaCost() > shallowCost {
+	if !ok || !b.lead.isShallow(b.depth) {
 		return false, nil
 	}
-	b.set.metrics.rollbacks.Observe(float64(depth))
+	b.set.metrics.rollbacks.Observe(float64(b.depth))
 	for b.rec.Last.Compare(to) >= 0 {
+		if b.isTooDeep() {
+			return false, errDeep
+		}
 		if err := b.takeBack(); err != nil {
 			return false, err
 		}
@@ -82,18 +86,48 @@ func (b *batch) postpone(free []delta.Place) {
 }
 
 // foldOn folds everything that follows the state in canonical order and does not
-// wait.
+// wait, until the step is full. What was in the state before may not be left out.
 func (b *batch) foldOn(ctx context.Context) error {
 	from := b.rec.Last
 	for id := range b.history.graph.From(from) {
 		if id == from.ID {
 			continue
 		}
+		if b.rolled && b.isTooDeep() {
+			return errDeep
+		}
+		if !b.rolled && b.rec.Last != from && b.isFull() {
+			if err := b.leave(id); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := b.foldNext(ctx, id); err != nil {
 			return err
 		}
+		if b.trail.IsHeavy(b.rec.StateBytes) {
+			if err := b.trail.Compact(b.rec.StateBytes); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// leave leaves a delta to the next step. Until then it waits.
+func (b *batch) leave(id delta.ID) error {
+	place, w := b.history.place(id), &wait{kind: waitOrder, words: "it comes next", since: b.set.deps.Wall()}
+	if !b.history.isBlocked(id) {
+		b.more = true
+		b.history.hold(id, w)
+		b.waits(id, place.Time, w)
+		return nil
+	}
+	if _, cause := b.history.ancestorOf(id); cause.kind == waitOrder && b.history.held[id] == nil {
+		b.rests(id, place.Time)
+		return nil
+	}
+	return b.leaveOut(id, place.Time)
 }
 
 // foldNext folds the delta that follows the state.
@@ -122,7 +156,8 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).Str("for", kind).Msg("delta waits: " + words)
 		return nil
 	}
-	b.set.spent(time.Since(begun))
+	b.lead.spent(time.Since(begun))
+	delete(b.history.tried, id)
 	if void == "" {
 		if err := b.unlocal(done); err != nil {
 			return err

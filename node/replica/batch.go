@@ -50,10 +50,16 @@ type batch struct {
 	changes []events.Change
 	news    []news        // deltas from elsewhere that count for the first time
 	rolled  bool          // state was taken back
+	lowest  delta.Place   // to where, at the furthest
 	deep    bool          // a deep roll-back is wanted
-	took    time.Duration // for the roll-back and what it made necessary
+	more    bool          // the step is full: what follows is for the next one
+	begun   time.Time     // of folding
+	depth   uint64        // of the roll-back
+	took    time.Duration // for it and what it made necessary
 
-	distrust bool // the undo spans do not fit: go back by folding from genesis
+	distrust bool     // the undo spans do not fit: go back by folding from genesis
+	shy      bool     // go back beside the live state only
+	lead     *folding // what is known of folding here; nil: nothing, and nothing is learned
 }
 
 // news is a delta that was folded for the first time, for those who watch.

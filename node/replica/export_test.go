@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mero/node/dag"
+	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
@@ -124,7 +126,20 @@ func (s *Set) app(t *testing.T, id ident.ContextID) ident.AppID {
 // Believe makes the set think that folding a delta takes so long, so that a
 // roll-back over more than 200 is a deep one (R8), until it has seen enough that
 // say otherwise.
-func (s *Set) Believe(cost time.Duration) { s.cost.Store(int64(cost)) }
+func (s *Set) Believe(cost time.Duration) {
+	records, err := s.deps.Store.Contexts()
+	if err != nil {
+		panic(err)
+	}
+	for _, rec := range records {
+		r := s.replica(rec.ID)
+		if err := r.lock(context.Background()); err != nil {
+			panic(err)
+		}
+		r.fold.mean = cost
+		r.unlock()
+	}
+}
 
 // Ages is enough for Believe to last for some hundred deltas.
 const Ages = 1 << 50
@@ -183,4 +198,73 @@ func (o *Overlay) Put(key, value []byte) {
 // Range is that of the topmost.
 func (o *Overlay) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
 	return o.top.Range(prefix, after, limit)
+}
+
+// RefoldOnce does a deep roll-back as Deepen does, without its pace, and lets
+// something happen before it takes the live state's place.
+func (s *Set) RefoldOnce(ctx context.Context, id ident.ContextID, during func()) error {
+	r := s.replica(id)
+	if err := r.refolds(ctx, true); err != nil {
+		return err
+	}
+	defer func() { _ = r.refolds(ctx, false) }()
+	j, err := s.beginRefold(ctx, r, false)
+	if err != nil {
+		return err
+	}
+	defer j.base.Close()
+	defer j.end(ctx)
+	want, read, err := s.look(ctx, r, j)
+	if err != nil {
+		return err
+	}
+	err = j.foldTo(ctx, want, read)
+	read.Close()
+	j.b.view = j.base
+	if err != nil {
+		return err
+	}
+	during()
+	return r.alone(ctx, func(b *batch) error { return j.finish(ctx, b) })
+}
+
+// ErrRestart says that a job has to begin again.
+var ErrRestart = errRestart
+
+// CheckBackOff counts, without time going by, how often a delta that always takes too
+// long is tried within so long.
+func CheckBackOff(kind string, within time.Duration) (tries int) {
+	id, now := delta.ID{1}, time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	var f folding
+	load := func() *history {
+		h := &history{graph: dag.New(delta.ID{}, dag.DefaultLimits()), held: make(map[delta.ID]*wait), blocked: make(map[delta.ID]delta.ID)}
+		h.remember(f.of(), now)
+		return h
+	}
+	h := load()
+	h.hold(id, &wait{kind: kind, since: now})
+	for end := now.Add(within); now.Before(end); now = now.Add(tendEvery) {
+		if tries%2 == 1 { // the graph is dropped now and then
+			again := load()
+			again.held[id] = &wait{kind: kind, since: now}
+			again.remember(f.of(), now)
+			h = again
+		}
+		if b := (&batch{history: h}); b.due(h.held[id], now) {
+			tries++
+			h.release(id)                             // as retry does
+			h.hold(id, &wait{kind: kind, since: now}) // as foldNext does
+		}
+	}
+	return tries
+}
+
+// CheckShallow says whether a roll-back over so many deltas is done at once, when so
+// many took so long each, and after one over as many as gaveUp was given up.
+func CheckShallow(depth uint64, each time.Duration, gaveUp uint64) bool {
+	f := &folding{mean: each}
+	if gaveUp > 0 {
+		f.gaveUp(gaveUp)
+	}
+	return f.isShallow(depth)
 }

@@ -279,14 +279,16 @@ func (b *batch) record(d *delta.Delta, fate store.Fate, reason string) {
 	b.records[r.ID] = r
 }
 
-// markSize is a guest root, the pinned layouts and the application.
-const markSize = 32 + 2 + ident.Size
+// markSize is a guest root, the pinned layouts, the application, and a hash of the
+// sum of the state: what a span puts back can be told right by nothing else.
+const markSize = 32 + 2 + ident.Size + sumSize
 
 // mark is what else the state was before a delta, for its span.
 func mark(rec *store.Context) []byte {
 	m := append(make([]byte, 0, markSize), rec.GuestRoot[:]...)
 	m = append(m, byte(rec.Layouts>>8), byte(rec.Layouts))
-	return append(m, rec.App[:]...)
+	sum := sumOf(rec)
+	return append(append(m, rec.App[:]...), sum[:]...)
 }
 
 // takeBack undoes the newest span.
@@ -313,6 +315,12 @@ func (b *batch) takeBack() error {
 	copy(b.rec.GuestRoot[:], span.Mark)
 	b.rec.Layouts = uint16(span.Mark[32])<<8 | uint16(span.Mark[33])
 	copy(b.rec.App[:], span.Mark[34:])
+	if sumOf(&b.rec) != [sumSize]byte(span.Mark[34+ident.Size:]) {
+		return fmt.Errorf("%w: the state at %s was another one", trail.ErrMisfit, span.From.ID)
+	}
+	if !b.rolled || b.rec.Last.Compare(b.lowest) < 0 {
+		b.lowest = b.rec.Last
+	}
 	b.rolled = true
 	return nil
 }

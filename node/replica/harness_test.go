@@ -38,7 +38,8 @@ type home struct {
 	bus     *events.Bus
 	set     *replica.Set
 	reg     *prometheus.Registry
-	quick   bool // no fsync
+	quick   bool   // no fsync
+	memory  uint64 // of guests; 0: the default
 	commits []delta.ID
 	made    map[delta.ID][]byte // deltas made here
 }
@@ -78,7 +79,11 @@ func (h *home) open() {
 	must(h.t, err)
 	h.blobs, err = blobkit.Open(filepath.Join(h.dir, "blobs"), blobkit.Deps{Log: log, Metrics: reg}, blobkit.DefaultConfig())
 	must(h.t, err)
-	h.engine, err = vm.New(vm.DefaultConfig(), vm.Deps{CacheDir: cacheDir(h.t), Log: log, Metrics: reg})
+	guests := vm.DefaultConfig()
+	if h.memory > 0 {
+		guests.MemoryLimit = h.memory
+	}
+	h.engine, err = vm.New(guests, vm.Deps{CacheDir: cacheDir(h.t), Log: log, Metrics: reg})
 	must(h.t, err)
 	h.apps = apps.New(apps.Deps{Store: h.store, Engine: h.engine, Blobs: h.blobs, Log: log})
 	h.bus = events.New(events.DefaultQueue, reg)

@@ -20,6 +20,7 @@ const (
 	waitClock    = "clock"
 	waitUpgrade  = "upgrade"
 	waitWatchdog = "watchdog"
+	waitMemory   = "memory"
 	waitOrder    = "order" // a deep roll-back is under way (R8)
 )
 
@@ -46,6 +47,8 @@ type history struct {
 	misfits []delta.Place
 	// waited are the places of what waited when the graph was loaded.
 	waited map[delta.ID]delta.Place
+	// tried are deltas that this node could not fold, held again or not.
+	tried map[delta.ID]*wait
 }
 
 // wait is what a delta waits for, since when, and when that is looked at again.
@@ -81,7 +84,7 @@ func (s *Set) loadHistory(view *store.View) (*history, error) {
 	h := &history{
 		graph: dag.New(rec.Genesis, dag.DefaultLimits()),
 		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]delta.ID),
-		waited: make(map[delta.ID]delta.Place),
+		waited: make(map[delta.ID]delta.Place), tried: make(map[delta.ID]*wait),
 	}
 	now := s.deps.Wall()
 	for r, err := range view.Headers(0) {
@@ -141,9 +144,31 @@ func (h *history) append(d *delta.Delta) error {
 	return nil
 }
 
+// remember takes over what an earlier graph in memory knew of deltas that could not
+// be folded here, and tells it what this one has found at rest.
+func (h *history) remember(tried map[delta.ID]*wait, now time.Time) {
+	for id, w := range h.held {
+		if before := tried[id]; before != nil && before.kind == w.kind {
+			h.held[id] = before
+		} else if isTransient(w.kind) {
+			w.putOff(now)
+			tried[id] = w
+		}
+	}
+	h.tried = tried
+}
+
 // hold makes a connected delta wait, with all that rests on it.
-func (h *history) hold(id delta.ID, kind, words string, now time.Time) {
-	h.held[id] = &wait{kind: kind, words: words, since: now}
+func (h *history) hold(id delta.ID, w *wait) {
+	if isTransient(w.kind) {
+		now := w.since
+		if before := h.tried[id]; before != nil && before.kind == w.kind {
+			w.since, w.tries = before.since, before.tries
+		}
+		w.putOff(now)
+		h.tried[id] = w
+	}
+	h.held[id] = w
 	h.blocked[id] = id
 	for _, d := range h.graph.Descendants(id) {
 		if _, own := h.held[d]; !own {

@@ -17,10 +17,15 @@ const (
 	// share is how much longer than it works a job waits, so that it takes at most
 	// a quarter of a core while the rest goes on (R8).
 	share = 3
-	// lastBit is how many deltas a job folds at most while calls wait for it, and
-	// maxRounds how often it tries to get that near.
-	lastBit   = 32
-	maxRounds = 8
+	// lastBit is how many deltas a job folds at most while calls wait for it. When it
+	// did not get that near in hurryAfter rounds, it takes no rest any more and is
+	// content with hurriedBit; after maxRounds with whatever there is.
+	lastBit    = 32
+	hurriedBit = 4 * lastBit
+	hurryAfter = 4
+	maxRounds  = 64
+	// maxRestarts is how often a job begins again.
+	maxRestarts = 8
 	// compactJob is after how many deltas a job compacts its own spans.
 	compactJob = 4 * trail.PerDelta
 )
@@ -46,10 +51,11 @@ type job struct {
 	folded []delta.ID
 	// voids are those of them that are void, and why.
 	voids map[delta.ID]string
-	// before is how many deltas up to from were in the state when it began, held
-	// what it could not fold for want of something on this node.
-	before int
-	held   map[delta.ID]*wait
+	// late are those that waited for the order when it began. It puts no other late
+	// ones into their places: else one after another could keep it from ending.
+	late map[delta.ID]struct{}
+	// held is what it could not fold for want of something on this node.
+	held map[delta.ID]*wait
 
 	pace bool // take a share of a core only
 	work time.Duration
@@ -65,7 +71,7 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{set: s, id: view.Context().ID, base: view, b: b, held: make(map[delta.ID]*wait), voids: make(map[delta.ID]string)}
+	j := &job{set: s, id: view.Context().ID, base: view, b: b, late: make(map[delta.ID]struct{}), held: make(map[delta.ID]*wait), voids: make(map[delta.ID]string)}
 	if from != nil {
 		if err := j.goBack(*from); !isTrailFault(err) {
 			return j, err
@@ -229,7 +235,7 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 	if err := j.spill(ctx); err != nil {
 		return err
 	}
-	if j.b.trail.Len() >= compactJob {
+	if j.b.trail.Len() >= compactJob || j.b.trail.IsHeavy(j.b.rec.StateBytes) {
 		if err := j.b.trail.Compact(j.b.rec.StateBytes); err != nil {
 			return err
 		}
@@ -260,13 +266,12 @@ func (j *job) rest(ctx context.Context, worked time.Duration) error {
 var errHeld = errors.New("a delta has to wait")
 
 // wanted are the deltas after a place that belong into the state, in canonical
-// order, without what a job had to leave out; late ones, which only wait for a deep
-// roll-back, are among them if asked for. before is how many up to that place
-// belong into the state.
-func (h *history) wanted(from delta.Place, out map[delta.ID]*wait, late bool) (list []delta.ID, before int) {
+// order, without what a job had to leave out; of those that wait for a roll-back only
+// the late ones that are given.
+func (h *history) wanted(from delta.Place, out map[delta.ID]*wait, late map[delta.ID]struct{}) (list []delta.ID) {
 	var roots []delta.ID
 	for id, w := range h.held {
-		if !late || w.kind != waitOrder {
+		if _, taken := late[id]; !taken || w.kind != waitOrder {
 			roots = append(roots, id)
 		}
 	}
@@ -276,20 +281,13 @@ func (h *history) wanted(from delta.Place, out map[delta.ID]*wait, late bool) (l
 	skip := make(map[delta.ID]struct{}, len(roots))
 	for _, id := range append(h.graph.Descendants(roots...), roots...) {
 		skip[id] = struct{}{}
-		if h.place(id).Compare(from) <= 0 {
-			before--
-		}
-	}
-	before += h.graph.Before(from)
-	if h.graph.Has(from.ID) {
-		before++
 	}
 	for id := range h.graph.From(from) {
 		if _, waits := skip[id]; id != from.ID && !waits {
 			list = append(list, id)
 		}
 	}
-	return list, before
+	return list
 }
 
 // refold does what a deep roll-back or a rebuild needs: it folds again from a
@@ -300,7 +298,7 @@ func (s *Set) refold(ctx context.Context, id ident.ContextID, genesis, pace bool
 		return err
 	}
 	defer func() { _ = r.refolds(context.WithoutCancel(ctx), false) }()
-	for range maxRounds {
+	for range maxRestarts {
 		err := s.refoldOnce(ctx, r, genesis, pace)
 		if !errors.Is(err, errRestart) {
 			return err
@@ -318,7 +316,7 @@ func (r *replica) refolds(ctx context.Context, begins bool) error {
 	if begins && r.refolding {
 		return ErrBusyFolding
 	}
-	r.refolding, r.touched = begins, nil
+	r.refolding, r.touched, r.lowest = begins, nil, nil
 	return nil
 }
 
@@ -335,7 +333,7 @@ func (s *Set) refoldOnce(ctx context.Context, r *replica, genesis, pace bool) er
 		if err != nil {
 			return err
 		}
-		if len(want)-j.common(want) <= lastBit {
+		if left := len(want) - j.common(want); left <= lastBit || round >= hurryAfter && left <= hurriedBit {
 			read.Close()
 			break
 		}
@@ -346,7 +344,7 @@ func (s *Set) refoldOnce(ctx context.Context, r *replica, genesis, pace bool) er
 			return err
 		}
 		// Whoever falls behind has to hurry.
-		j.pace = j.pace && round < maxRounds/2
+		j.pace = j.pace && round < hurryAfter
 	}
 	if j.whole {
 		if err := j.dropRest(ctx); err != nil {
@@ -376,11 +374,9 @@ func (s *Set) beginRefold(ctx context.Context, r *replica, genesis bool) (*job, 
 	if err != nil {
 		return nil, err
 	}
-	if r.history == nil {
-		if r.history, err = s.loadHistory(view); err != nil {
-			view.Close()
-			return nil, err
-		}
+	if err := r.load(view); err != nil {
+		view.Close()
+		return nil, err
 	}
 	var from *delta.Place
 	if !genesis && !r.distrust {
@@ -400,8 +396,12 @@ func (s *Set) beginRefold(ctx context.Context, r *replica, genesis bool) (*job, 
 		return nil, err
 	}
 	j.r = r
-	_, j.before = r.history.wanted(j.from, nil, true)
-	r.touched = make(map[string]struct{})
+	for id, w := range r.history.held {
+		if w.kind == waitOrder {
+			j.late[id] = struct{}{}
+		}
+	}
+	r.touched, r.lowest = make(map[string]struct{}), nil
 	return j, nil
 }
 
@@ -415,12 +415,17 @@ func (s *Set) look(ctx context.Context, r *replica, j *job) ([]delta.ID, *store.
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.history == nil {
-		if r.history, err = s.loadHistory(view); err != nil {
-			view.Close()
-			return nil, nil, err
-		}
+	if err := r.load(view); err != nil {
+		view.Close()
+		return nil, nil, err
 	}
-	want, _ := r.history.wanted(j.from, j.held, true)
-	return want, view, nil
+	if j.isBehind() {
+		view.Close()
+		return nil, nil, errRestart
+	}
+	return r.history.wanted(j.from, j.held, j.late), view, nil
 }
+
+// isBehind reports that the live state went back behind the job's beginning since:
+// then that may not be what it was. The caller leads.
+func (j *job) isBehind() bool { return j.r.lowest != nil && j.r.lowest.Compare(j.from) < 0 }

@@ -29,8 +29,9 @@ type overlay struct {
 	cells map[string]*cell
 	// sorted are the keys of cells, ascending, but for those in fresh.
 	sorted, fresh []string
-	// bytes is the size of the keys and values written since the batch began.
-	bytes int
+	// bytes is the size of the keys and values written since the batch began, kept
+	// that of the values that are in memory.
+	bytes, kept int
 }
 
 func newOverlay(below ranged) *overlay {
@@ -52,7 +53,9 @@ func (o *overlay) put(key, old, value []byte, hadOld, hasNew bool) {
 		c = &cell{old: old, hadOld: hadOld}
 		o.cells[string(key)] = c
 		o.fresh = append(o.fresh, string(key))
+		o.kept += len(old)
 	}
+	o.kept += len(value) - len(c.new)
 	c.new, c.hasNew = value, hasNew
 	o.bytes += len(key) + len(value)
 }

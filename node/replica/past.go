@@ -60,7 +60,7 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 	if err != nil {
 		return nil, err
 	}
-	list, _ := h.wanted(j.from, nil, false)
+	list := h.wanted(j.from, nil, nil)
 	for i, id := range list {
 		if h.place(id).Compare(until) > 0 {
 			list = list[:i]

@@ -9,7 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/trail"
 )
 
 // Limits of a context's queue and of one batch. A batch ends early rather than
@@ -38,16 +41,19 @@ type replica struct {
 	cost atomic.Int64
 
 	// These belong to whoever leads.
-	history  *history // nil: not loaded
-	spans    int      // how many undo spans were written since they were compacted
-	distrust bool     // the undo spans do not fit the state
-	// refolding: work beside the live state goes on, which needs all spans that are
-	// there and that come.
-	refolding bool
+	history   *history // nil: not loaded
+	spans     int      // how many undo spans were written since they were compacted
+	spanBytes int      // and their bytes
+	distrust  bool     // the undo spans do not fit the state
+	fold      folding
 	// gone: the context was removed from here. Should it come again, another queue
 	// is made for it.
-	gone    bool
-	touched map[string]struct{} // keys of the state that were written meanwhile
+	gone bool
+	// refolding: work beside the live state goes on. touched are the keys of the state
+	// that were written meanwhile, and lowest how far the state was taken back.
+	refolding bool
+	touched   map[string]struct{}
+	lowest    *delta.Place
 
 	mu         sync.Mutex
 	led        bool
@@ -191,7 +197,8 @@ func (r *replica) serve(first *ticket) {
 		first.err = err
 		return
 	}
-	b.history, b.distrust = r.history, r.distrust
+	b.history, b.distrust, b.lead = r.history, r.distrust, &r.fold
+	b.dropMisfits()
 	r.history = nil  // until it is known to be what the store has
 	app := b.rec.App // a copy: the batch is not to be kept
 	r.app.Store(&app)
@@ -222,13 +229,27 @@ func (r *replica) serve(first *ticket) {
 	r.wrote(b)
 	r.set.tell(b)
 	answer()
-	r.tidy()
+	r.tidy(b.rec.StateBytes)
 }
 
 // outcomeOf is what a call gave, before its step is durable.
 type outcomeOf struct {
 	result *Result
 	err    error
+}
+
+// load makes the graph of a snapshot, unless it is there. The caller leads.
+func (r *replica) load(view *store.View) error {
+	if r.history != nil {
+		return nil
+	}
+	h, err := r.set.loadHistory(view)
+	if err != nil {
+		return err
+	}
+	h.remember(r.fold.of(), r.set.deps.Wall())
+	r.history = h
+	return nil
 }
 
 // wrote notes what a durable batch left.
@@ -240,11 +261,19 @@ func (r *replica) wrote(b *batch) {
 		for _, c := range b.step.State {
 			r.touched[string(c.Key)] = struct{}{}
 		}
+		if b.rolled && (r.lowest == nil || b.lowest.Compare(*r.lowest) < 0) {
+			r.lowest = &b.lowest
+		}
 	}
-	r.history = b.history
+	if r.history = b.history; r.history != nil {
+		r.history.misfits = nil // they are dropped now
+	}
 	r.last.Store(uint64(b.rec.Clock))
 	r.distrust = b.distrust
-	r.spans += len(b.step.Undo)
+	for _, u := range b.step.Undo {
+		r.spans++
+		r.spanBytes += u.Bytes
+	}
 	if b.took > 0 {
 		r.cost.Store(int64(b.took))
 	}
@@ -253,18 +282,29 @@ func (r *replica) wrote(b *batch) {
 	}
 }
 
-// tidyAfter is how many spans are written before they are compacted.
+// tidyAfter is how many spans are written before they are compacted, unless they are
+// large; much more while a job goes on, whose spans had better fit behind them.
 const tidyAfter = 256
 
 // tidy compacts the undo spans now and then, in a step of its own: they are a
 // cache, so a failure costs a longer roll-back at most.
-func (r *replica) tidy() {
-	if r.spans < tidyAfter || r.refolding {
+func (r *replica) tidy(state uint64) {
+	patience := 1
+	if r.refolding {
+		patience = 4
+	}
+	if r.spans < patience*tidyAfter && r.spanBytes < patience*trail.Budget(state) {
 		return
 	}
-	r.spans = 0
-	if err := r.set.compact(r.id); err != nil {
-		r.set.deps.Log.Warn().Err(err).Stringer("context", r.id).Msg("undo spans cannot be compacted")
+	r.spans, r.spanBytes = 0, 0
+	err := r.set.compact(r.id)
+	if err == nil {
+		return
+	}
+	r.set.deps.Log.Warn().Err(err).Stringer("context", r.id).Msg("undo spans cannot be compacted")
+	if isTrailFault(err) { // it would fail again and again
+		r.distrust = true
+		r.set.deepen(r.id)
 	}
 }
 

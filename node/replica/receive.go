@@ -16,8 +16,12 @@ import (
 	"mero/node/vm"
 )
 
-// maxParcels is how many deltas from elsewhere share a step.
-const maxParcels = 256
+// maxParcels is how many deltas from elsewhere share a step, and maxParcelBytes how
+// many bytes of envelopes, if it is more than one.
+const (
+	maxParcels     = 256
+	maxParcelBytes = 32 << 20
+)
 
 // Received says what became of deltas that were handed in.
 type Received struct {
@@ -39,16 +43,6 @@ type parcel struct {
 	newer  bool // only a newer release knows what it is
 }
 
-// arrival is what one caller of Receive handed in.
-type arrival struct {
-	parcels []parcel
-	refused []Refusal // what was no delta at all
-	got     Received
-	err     error
-	lead    chan struct{} // closed when this caller is to take in what lies in the inbox
-	done    chan struct{} // closed when got and err are set
-}
-
 // Receive takes deltas of any authors in any order, each as its envelope. It
 // returns once each of them is durable with its fate: folded at its place in the
 // canonical order (R8), void, or waiting (R4). What is no delta of the context is
@@ -65,8 +59,10 @@ func (s *Set) Receive(ctx context.Context, id ident.ContextID, envelopes [][]byt
 	}
 	view.Close()
 	all := &Received{}
-	for some := range slices.Chunk(envelopes, maxParcels) {
-		got, err := s.receive(ctx, id, some)
+	for len(envelopes) > 0 {
+		n := handful(envelopes)
+		got, err := s.receive(ctx, id, envelopes[:n])
+		envelopes = envelopes[n:]
 		if err != nil {
 			return all, err
 		}
@@ -75,6 +71,16 @@ func (s *Set) Receive(ctx context.Context, id ident.ContextID, envelopes [][]byt
 	slices.SortFunc(all.Missing, delta.ID.Compare)
 	all.Missing = slices.Compact(all.Missing)
 	return all, nil
+}
+
+// handful is how many of some envelopes may share a step.
+func handful(envelopes [][]byte) int {
+	n, bytes := 1, len(envelopes[0])
+	for n < min(len(envelopes), maxParcels) && bytes+len(envelopes[n]) <= maxParcelBytes {
+		bytes += len(envelopes[n])
+		n++
+	}
+	return n
 }
 
 func (r *Received) add(o *Received) {
@@ -155,119 +161,6 @@ func open(id ident.ContextID, raw []byte) (parcel, error) {
 	return p, nil
 }
 
-// The time for which late deltas are gathered, so that they share a roll-back (R8).
-const (
-	minGather = 2 * time.Millisecond
-	maxGather = 250 * time.Millisecond
-)
-
-// deliver puts an arrival into the inbox and returns when it was taken in, or ctx
-// ends. One caller at a time takes in all that lies there.
-func (r *replica) deliver(ctx context.Context, parcels []parcel, refused []Refusal) (*Received, error) {
-	a := &arrival{parcels: parcels, refused: refused, lead: make(chan struct{}), done: make(chan struct{})}
-	r.mu.Lock()
-	r.inbox = append(r.inbox, a)
-	leads := !r.collecting
-	r.collecting = true
-	r.mu.Unlock()
-	if !leads {
-		select {
-		case <-a.done:
-			return &a.got, a.err
-		case <-a.lead:
-		case <-ctx.Done():
-			if r.leave(a) {
-				return &Received{Refused: refused}, fmt.Errorf("waiting for the context: %w", ctx.Err())
-			}
-		}
-	}
-	r.gather(ctx)
-	r.takeIn(ctx)
-	return &a.got, a.err
-}
-
-// leave takes back an arrival whose caller gives up, or leaves it to whoever takes
-// it in just now. It reports false for one that was told to lead.
-func (r *replica) leave(a *arrival) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	select {
-	case <-a.lead:
-		return false
-	default:
-	}
-	r.inbox = slices.DeleteFunc(r.inbox, func(other *arrival) bool { return other == a })
-	return true
-}
-
-// gather waits for more, if what came makes a roll-back necessary.
-func (r *replica) gather(ctx context.Context) {
-	last := delta.Time(r.last.Load())
-	r.mu.Lock()
-	late := slices.ContainsFunc(r.inbox, func(a *arrival) bool {
-		return slices.ContainsFunc(a.parcels, func(p parcel) bool { return p.header.Time <= last })
-	})
-	r.mu.Unlock()
-	if !late {
-		return
-	}
-	timer := time.NewTimer(min(max(time.Duration(r.cost.Load()), minGather), maxGather))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// takeIn folds what lies in the inbox as one step, and hands the rest on.
-func (r *replica) takeIn(ctx context.Context) {
-	r.mu.Lock()
-	n, parcels := 0, 0
-	for n < len(r.inbox) && (n == 0 || parcels+len(r.inbox[n].parcels) <= maxParcels) {
-		parcels += len(r.inbox[n].parcels)
-		n++
-	}
-	list := slices.Clone(r.inbox[:n])
-	r.inbox = slices.Delete(r.inbox, 0, n)
-	r.mu.Unlock()
-
-	err := errAborted
-	defer func() { // after a panic too: others wait
-		r.mu.Lock()
-		if r.collecting = len(r.inbox) > 0; r.collecting {
-			close(r.inbox[0].lead)
-		}
-		r.mu.Unlock()
-		for _, a := range list {
-			a.err = err
-			close(a.done)
-		}
-	}()
-	err = r.trusting(ctx, func(b *batch) error { return b.receive(ctx, list) })
-}
-
-// trusting is alone, and once more without the undo spans when they do not fit.
-func (r *replica) trusting(ctx context.Context, work func(*batch) error) error {
-	err := r.alone(ctx, work)
-	if !isTrailFault(err) {
-		return err
-	}
-	r.set.metrics.damage.Inc()
-	r.set.deps.Log.Error().Err(err).Stringer("context", r.id).Msg("undo spans are damaged; the state will be folded again from genesis")
-	return r.alone(ctx, func(b *batch) error {
-		b.distrust = true
-		return work(b)
-	})
-}
-
-// alone runs work that is a batch of its own.
-func (r *replica) alone(ctx context.Context, work func(*batch) error) error {
-	t := newTicket("", func(b *batch) (*Result, error) { return nil, work(b) })
-	t.alone, t.own = true, true
-	_, err := r.submit(context.WithoutCancel(ctx), t)
-	return err
-}
-
 // receive takes what arrived into the graph and brings the state to where it
 // belongs.
 func (b *batch) receive(ctx context.Context, list []*arrival) error {
@@ -291,12 +184,14 @@ func (b *batch) receive(ctx context.Context, list []*arrival) error {
 	}
 	counted := make(map[delta.ID]bool)
 	for _, a := range list {
+		a.waits = nil
 		for _, p := range a.parcels {
 			if r := b.records[p.id]; r != nil && r.Fate == store.FateWaiting && b.arrived[p.id] != nil && !counted[p.id] {
 				counted[p.id] = true
-				a.got.Waiting++
+				a.waits = append(a.waits, delta.Place{Time: p.header.Time, ID: p.id})
 			}
 		}
+		a.got.Waiting = len(a.waits)
 	}
 	return nil
 }
@@ -309,12 +204,19 @@ func (b *batch) loadHistory() error {
 	if err != nil {
 		return err
 	}
+	h.remember(b.lead.of(), b.set.deps.Wall())
 	b.history = h
-	if len(h.misfits) > 0 {
+	b.dropMisfits()
+	return nil
+}
+
+// dropMisfits drops what the graph was found to have no place for when it was loaded,
+// by whomever.
+func (b *batch) dropMisfits() {
+	if h := b.history; h != nil && len(h.misfits) > 0 {
 		b.step.DeltaDrop = append(b.step.DeltaDrop, h.misfits...)
 		b.rec.Waiting = h.waiting()
 	}
-	return nil
 }
 
 // errFull refuses a delta that would have to wait: it comes again by its vector.
@@ -467,8 +369,9 @@ func (b *batch) waits(id delta.ID, t delta.Time, w *wait) {
 
 // hold makes a connected delta wait for something of its own.
 func (b *batch) hold(id delta.ID, t delta.Time, kind, words string) {
-	b.history.hold(id, kind, words, b.set.deps.Wall())
-	b.waits(id, t, b.history.held[id])
+	w := &wait{kind: kind, words: words, since: b.set.deps.Wall()}
+	b.history.hold(id, w)
+	b.waits(id, t, w)
 	b.set.metrics.waits.WithLabelValues(kind).Inc()
 }
 
@@ -506,50 +409,6 @@ func (b *batch) notice(h delta.Header) {
 	b.writers[h.Author] = who
 }
 
-// room is how many more deltas may wait, in all and per author.
-type room struct {
-	all   int
-	each  map[ident.PublicKey]int
-	stuck map[delta.ID]struct{} // what waits for something that may never come
-}
-
-// room counts what waits for something that may never come, with what rests on it.
-// What waits for a deep roll-back is delayed and never refused (R8).
-func (h *history) room() *room {
-	r := &room{all: maxHeld - h.graph.Pending(), each: make(map[ident.PublicKey]int), stuck: make(map[delta.ID]struct{})}
-	var roots []delta.ID
-	for id, w := range h.held {
-		if w.kind != waitOrder {
-			roots = append(roots, id)
-		}
-	}
-	for _, id := range append(h.graph.Descendants(roots...), roots...) {
-		if r.isStuck(id) {
-			continue // a root that rests on another
-		}
-		n, _ := h.graph.Get(id)
-		r.all--
-		r.each[n.Writer.Author]++
-		r.stuck[id] = struct{}{}
-	}
-	return r
-}
-
-func (r *room) isStuck(id delta.ID) bool {
-	_, is := r.stuck[id]
-	return is
-}
-
-func (r *room) take(id delta.ID, author ident.PublicKey) bool {
-	if r.all <= 0 || r.each[author] >= maxHeldPerAuthor {
-		return false
-	}
-	r.all--
-	r.each[author]++
-	r.stuck[id] = struct{}{}
-	return true
-}
-
 // shortage tells what an error of judge makes a delta wait for; empty: the error
 // concerns the whole step.
 func shortage(err error) (kind, words string) {
@@ -562,6 +421,8 @@ func shortage(err error) (kind, words string) {
 		return waitCode, missing.Error()
 	case errors.Is(err, delta.ErrUpgrade):
 		return waitUpgrade, delta.ErrUpgrade.Error()
+	case errors.Is(err, vm.ErrNoMemory):
+		return waitMemory, "this node has not the memory to apply it (runtime.memory_limit)"
 	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
 		return waitWatchdog, fmt.Sprintf("applying it took longer than %s on this node", applyWatchdog)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,7 +60,6 @@ type Set struct {
 	exhausted exhausted
 	queued    chan struct{} // tells Run that cross-context calls wait
 	late      chan struct{} // tells Run that deep is not empty
-	cost      atomic.Int64  // what folding one delta takes, in nanoseconds, a moving mean
 
 	mu       sync.Mutex
 	replicas map[ident.ContextID]*replica

@@ -18,7 +18,7 @@ func (j *job) dropRest(ctx context.Context) error {
 		if _, ok, err := j.b.state.Get(entry.Key); err != nil {
 			return err
 		} else if !ok {
-			j.b.state.put(entry.Key, nil, nil, true, false)
+			j.b.state.put(entry.Key, entry.Value, nil, true, false)
 		}
 		if err := j.spill(ctx); err != nil {
 			return err
@@ -39,10 +39,10 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 	}
 	j.pace = false
 	for {
-		want, before := b.history.wanted(j.from, j.held, true)
-		if before != j.before {
-			return errRestart // something came or went behind the job's beginning
+		if j.isBehind() {
+			return errRestart
 		}
+		want := b.history.wanted(j.from, j.held, j.late)
 		err := j.foldTo(ctx, want, b.view)
 		if err == nil {
 			break
@@ -51,7 +51,9 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	j.settleHeld(b)
+	if err := j.settleHeld(b); err != nil {
+		return err
+	}
 	if err := j.replaceState(ctx, b); err != nil {
 		return err
 	}
@@ -72,32 +74,43 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 }
 
 // settleHeld lets go what waited for the job, and makes wait what it left out.
-func (j *job) settleHeld(b *batch) {
+func (j *job) settleHeld(b *batch) error {
 	h := b.history
 	for id, w := range h.held {
-		if w.kind == waitOrder {
+		switch _, taken := j.late[id]; {
+		case w.kind != waitOrder:
+		case taken:
 			h.release(id)
+		default: // it came too late for this job
+			b.deep = true
 		}
 	}
 	h.settle()
 	for id, w := range j.held {
-		if rec, err := b.view.Head(h.place(id)); err == nil {
-			b.uncount(rec.Fate)
+		rec, err := b.view.Head(h.place(id))
+		if err != nil {
+			return err
 		}
+		b.uncount(rec.Fate)
 		b.hold(id, h.place(id).Time, w.kind, w.words)
 	}
 	if len(j.held) == 0 {
-		return
+		return nil
 	}
 	for id := range h.blocked {
 		if _, own := h.held[id]; own {
 			continue
 		}
-		if rec, err := b.view.Head(h.place(id)); err == nil && rec.Fate != store.FateWaiting {
+		rec, err := b.view.Head(h.place(id))
+		if err != nil {
+			return err
+		}
+		if rec.Fate != store.FateWaiting {
 			b.uncount(rec.Fate)
 			b.rests(id, rec.Time)
 		}
 	}
+	return nil
 }
 
 // replaceState makes the changes that turn the live state into the job's: of the
@@ -110,26 +123,45 @@ func (j *job) replaceState(ctx context.Context, b *batch) error {
 	if err := j.replaceLocal(b); err != nil {
 		return err
 	}
-	changes := make([]store.Change, 0, len(touched))
+	if j.scratch != nil {
+		b.step.Scratch = j.scratch
+		return j.spillKeys(ctx, touched)
+	}
 	for key := range touched {
 		value, has, err := j.b.state.Get([]byte(key))
 		if err != nil {
 			return err
 		}
-		changes = append(changes, store.Change{Key: []byte(key), New: value, HasNew: has})
-	}
-	if j.scratch != nil {
-		b.step.Scratch = j.scratch
-		return j.scratch.Put(ctx, changes)
-	}
-	for _, c := range changes {
-		before, had, err := b.view.Get(c.Key)
+		before, had, err := b.view.Get([]byte(key))
 		if err != nil {
 			return err
 		}
-		b.state.put(c.Key, before, c.New, had, c.HasNew)
+		b.state.put([]byte(key), before, value, had, has)
 	}
 	return nil
+}
+
+// spillKeys writes keys of the job's state to its scratch.
+func (j *job) spillKeys(ctx context.Context, keys map[string]struct{}) error {
+	var (
+		changes []store.Change
+		bytes   int
+	)
+	for key := range keys {
+		value, has, err := j.b.state.Get([]byte(key))
+		if err != nil {
+			return err
+		}
+		changes = append(changes, store.Change{Key: []byte(key), New: value, HasNew: has})
+		if bytes += len(value); bytes < spillBytes {
+			continue
+		}
+		if err := j.scratch.Put(ctx, changes); err != nil {
+			return err
+		}
+		changes, bytes = changes[:0], 0
+	}
+	return j.scratch.Put(ctx, changes)
 }
 
 // replaceLocal removes node-local keys that the job's deltas created in the

@@ -57,14 +57,6 @@ func (s *Set) refused(id ident.ContextID, r Refusal) {
 	s.refusals[id] = append(list, r)
 }
 
-// spent notes how long folding one delta took.
-func (s *Set) spent(took time.Duration) {
-	s.cost.Store((7*s.cost.Load() + int64(took)) / 8)
-}
-
-// deltaCost is what folding one delta takes, about.
-func (s *Set) deltaCost() time.Duration { return time.Duration(s.cost.Load()) }
-
 // deepen asks for a deep roll-back of a context.
 func (s *Set) deepen(id ident.ContextID) {
 	s.mu.Lock()
@@ -188,19 +180,18 @@ func (s *Set) rest(id ident.ContextID) {
 // for which it has come: the clock, a key, the application, a second try of what
 // took too long. Errors as of Receive.
 func (s *Set) Reconsider(ctx context.Context, id ident.ContextID) error {
-	return s.replica(id).trusting(ctx, func(b *batch) error {
-		if err := b.loadHistory(); err != nil {
-			return err
-		}
-		free, err := b.retry()
-		if err != nil {
-			return err
-		}
-		if len(free) == 0 {
-			return nil
-		}
-		return b.advance(ctx, free)
-	})
+	return s.replica(id).trusting(ctx, func(b *batch) error { return b.reconsider(ctx) })
+}
+
+func (b *batch) reconsider(ctx context.Context) error {
+	if err := b.loadHistory(); err != nil {
+		return err
+	}
+	free, err := b.retry()
+	if err != nil || len(free) == 0 {
+		return err
+	}
+	return b.advance(ctx, free)
 }
 
 // retry releases the held deltas that need not wait any more.
@@ -209,7 +200,12 @@ func (b *batch) retry() ([]delta.Place, error) {
 	var released []delta.Place
 	for id, w := range h.held {
 		if w.kind == waitOrder {
-			b.deep = true
+			if place := h.place(id); place.Compare(b.rec.Last) > 0 { // it needs no roll-back
+				h.release(id)
+				released = append(released, place)
+			} else {
+				b.deep = true
+			}
 			continue
 		}
 		header, newer, err := b.header(id)
@@ -238,7 +234,7 @@ func (b *batch) retry() ([]delta.Place, error) {
 }
 
 // due reports whether it is time to try a delta again that this node could not
-// fold: what it cost is spent again, so each try waits twice as long.
+// fold.
 func (b *batch) due(w *wait, now time.Time) bool {
 	switch w.kind {
 	case waitCode:
@@ -246,12 +242,8 @@ func (b *batch) due(w *wait, now time.Time) bool {
 		return err == nil
 	case waitUpgrade:
 		return w.fresh // only another release, in another process, can know more
-	case waitWatchdog:
-		if now.Before(w.next) {
-			return false
-		}
-		w.tries++
-		w.next = now.Add(min(applyWatchdog<<min(w.tries, 8), retryMost))
+	case waitWatchdog, waitMemory:
+		return !now.Before(w.next)
 	}
 	return true
 }

@@ -227,7 +227,7 @@ func (s *Set) checkFold(ctx context.Context, view *store.View, h *history, rep *
 	}
 	defer j.end(ctx)
 	for {
-		want, _ := h.wanted(delta.Place{}, j.held, false)
+		want := h.wanted(delta.Place{}, j.held, nil)
 		err := j.foldTo(ctx, want, view)
 		if err == nil {
 			break

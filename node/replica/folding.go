@@ -1,0 +1,98 @@
+package replica
+
+import (
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"mero/node/delta"
+	"mero/node/store"
+)
+
+// Limits of one step that folds. What comes after it is folded by a next one, so
+// that calls come in between, and so that memory is bounded by bytes, whatever a few
+// small deltas make of the state (R7).
+const (
+	maxStepBytes = 64 << 20 // of values and undo spans in memory
+	maxStepTime  = time.Second
+	// giveUp is how long a roll-back at once may take. One that takes longer is given
+	// up and done beside the live state; for a while none as deep is tried.
+	giveUp    = 2 * time.Second
+	giveUpFor = time.Minute
+)
+
+// errDeep gives up a roll-back at once.
+var errDeep = errors.New("the roll-back takes too long to be done at once")
+
+// folding is what is known of folding a context. It outlives the graph in memory,
+// and belongs to whoever leads.
+type folding struct {
+	mean time.Duration // what folding one delta takes, a moving mean
+	// A roll-back over so many deltas took too long; that holds until.
+	tooDeep uint64
+	until   time.Time
+	// tried are deltas that this node could not fold, and when that is tried again.
+	tried map[delta.ID]*wait
+}
+
+// of gives what was tried.
+func (f *folding) of() map[delta.ID]*wait {
+	if f.tried == nil {
+		f.tried = make(map[delta.ID]*wait)
+	}
+	return f.tried
+}
+
+// spent notes how long folding one delta took.
+func (f *folding) spent(took time.Duration) {
+	if f != nil {
+		f.mean = (7*f.mean + took) / 8
+	}
+}
+
+// isShallow reports whether a roll-back over so many deltas is one to be done at
+// once (R8).
+func (f *folding) isShallow(depth uint64) bool {
+	if f.tooDeep > 0 && depth >= f.tooDeep && time.Now().Before(f.until) {
+		return false
+	}
+	return depth <= shallowDepth || time.Duration(depth)*f.mean <= shallowCost
+}
+
+// gaveUp notes that a roll-back took too long.
+func (f *folding) gaveUp(depth uint64) {
+	f.tooDeep, f.until = max(depth, 1), time.Now().Add(giveUpFor)
+}
+
+// sumSize is the length of sumOf.
+const sumSize = sha256.Size
+
+// sumOf is a hash of the sum over the state.
+func sumOf(rec *store.Context) [sumSize]byte { return sha256.Sum256(rec.Sum[:]) }
+
+// memory is how many bytes the batch keeps for its step.
+func (b *batch) memory() int { return b.state.kept + b.trail.Made() }
+
+// isFull reports that a step that folds on has become long enough.
+func (b *batch) isFull() bool {
+	return b.memory() > maxStepBytes || time.Since(b.begun) > maxStepTime
+}
+
+// isTooDeep reports that a roll-back has become too much to be done at once.
+func (b *batch) isTooDeep() bool {
+	return b.memory() > maxStepBytes || time.Since(b.begun) > giveUp
+}
+
+// isTransient tells what this node may not be short of another time. What such a try
+// costs is spent again, so each waits twice as long as the one before.
+func isTransient(kind string) bool { return kind == waitWatchdog || kind == waitMemory }
+
+// putOff fixes when a delta that this node could not fold is tried again.
+func (w *wait) putOff(now time.Time) {
+	first := applyWatchdog
+	if w.kind == waitMemory {
+		first = tendEvery
+	}
+	w.next = now.Add(min(first<<min(w.tries, 8), retryMost))
+	w.tries++
+}

@@ -1,0 +1,221 @@
+package replica_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"testing"
+	"time"
+
+	"mero/node/replica"
+	"mero/node/store"
+	"mero/node/store/storetest"
+	"mero/node/trail"
+	"mero/node/undo"
+)
+
+// rewrite is a tape of a few hundred bytes that replaces 13 MB of the state.
+func rewrite(with byte) []byte {
+	ops := make([]string, 0, 200)
+	for key := range 200 {
+		ops = append(ops, string([]byte{'f', byte(key), 127 - with}))
+	}
+	return tape(ops...)
+}
+
+// undoBytes is what the undo spans of a context have at rest.
+func (h *home) undoBytes(c replica.Created) (n int) {
+	h.t.Helper()
+	for _, ref := range h.spans(c) {
+		n += ref.Bytes
+	}
+	return n
+}
+
+// steps is how many steps the store has made of a context.
+func (h *home) steps(c replica.Created) uint64 {
+	h.t.Helper()
+	view, err := h.store.View(c.Context)
+	must(h.t, err)
+	defer view.Close()
+	return view.Context().Step
+}
+
+// TestStepIsBoundedByBytes: small deltas that change much are folded in several steps,
+// each of bounded memory, and their undo spans keep to their budget (R7, R8).
+func TestStepIsBoundedByBytes(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("it writes some 100 MB")
+	}
+	h := newQuickHome(t)
+	s := newStage(t, h, 1)
+	var list [][]byte
+	for i := range 5 {
+		list = append(list, s.w.write(s.w.creator, 1, rewrite(byte(i%2))).Bytes())
+	}
+	before := h.steps(s.c)
+	got := h.receive(s.c, list...)
+	if got.New != 5 || got.Waiting != 0 {
+		t.Errorf("received as %+v", got)
+	}
+	if info := h.info(s.c); info.Waiting != 0 || info.Deltas != 7 {
+		t.Errorf("the record is %+v", info)
+	}
+	if n := h.steps(s.c) - before; n < 2 {
+		t.Errorf("%d steps", n)
+	}
+	if n, most := h.undoBytes(s.c), trail.Budget(h.info(s.c).StateBytes); n > most {
+		t.Errorf("%d bytes of undo spans, the budget is %d", n, most)
+	}
+	s.receive(list...)
+	// A late one before all that is no roll-back to do at once.
+	late := s.w.write(newAuthor(s.rng), 1, tape("szz"), s.chain[0])
+	if got := s.take(late); got.Waiting != 1 || s.waits("order") != 1 {
+		t.Errorf("a late one is received as %+v", got)
+	}
+	s.settle()
+	s.same()
+	if n, most := h.undoBytes(s.c), trail.Budget(h.info(s.c).StateBytes); n > most {
+		t.Errorf("%d bytes of undo spans after folding again, the budget is %d", n, most)
+	}
+}
+
+// TestMemoryShortageWaits: a delta that needs more memory than this node gives waits
+// for that alone; what came with it is folded (R7).
+func TestMemoryShortageWaits(t *testing.T) {
+	h := &home{t: t, dir: t.TempDir(), wall: time.Now, quick: true, memory: 128 << 20}
+	h.start()
+	s := newStage(t, h, 1)
+	log, _ := h.loud()
+	hungry := s.w.write(newAuthor(s.rng), 1, tape("qa\x0f"), s.chain[0]) // 15 times 8 MiB
+	good := s.w.write(newAuthor(s.rng), 1, tape("sbb"), s.chain[0])
+	onIt := s.w.write(newAuthor(s.rng), 1, tape("scc"), hungry)
+	if got := h.receive(s.c, hungry.Bytes(), good.Bytes(), onIt.Bytes()); got.New != 3 || got.Waiting != 2 {
+		t.Errorf("received as %+v", got)
+	}
+	if s.waits("memory") != 1 || s.waits("parents") != 1 || h.state(s.c)["b"] != "b" {
+		t.Errorf("fates: %v, state %v", h.fates(s.c), h.state(s.c))
+	}
+	if !bytes.Contains(log.Bytes(), []byte("runtime.memory_limit")) {
+		t.Errorf("the log does not say it: %s", log)
+	}
+	must(t, h.set.Reconsider(t.Context(), s.w.context)) // too early
+	h.close()
+	h.memory = 0
+	h.open()
+	h.wall = func() time.Time { return base.Add(time.Hour) }
+	must(t, h.set.Reconsider(t.Context(), s.w.context))
+	h.wall = func() time.Time { return base.Add(2 * time.Hour) }
+	must(t, h.set.Reconsider(t.Context(), s.w.context))
+	if rec := h.fates(s.c)[hungry.ID()]; rec.Fate != store.FateVoid || h.state(s.c)["c"] != "c" {
+		t.Errorf("with more memory it is %s %s", rec.Fate, rec.Reason)
+	}
+	h.verify(s.w.context)
+}
+
+// TestBackOff: what this node could not fold is tried again, each time after twice as
+// long, whatever becomes of the graph in memory.
+func TestBackOff(t *testing.T) {
+	for kind, want := range map[string]int{"watchdog": 2, "memory": 5} {
+		if got := replica.CheckBackOff(kind, 10*time.Minute); got != want {
+			t.Errorf("%s: %d tries in ten minutes, want %d", kind, got, want)
+		}
+	}
+}
+
+// TestShallow: which roll-backs are done at once. One that took too long is not tried
+// again for a while, whatever cheap deltas have made of the mean.
+func TestShallow(t *testing.T) {
+	for _, tc := range []struct {
+		depth  uint64
+		each   time.Duration
+		gaveUp uint64
+		want   bool
+	}{
+		{1, time.Second, 0, true},
+		{200, time.Second, 0, true},
+		{201, time.Second, 0, false},
+		{1000, 50 * time.Microsecond, 0, true},
+		{1000, 50 * time.Microsecond, 999, false},
+		{998, 50 * time.Microsecond, 999, true},
+		{10, time.Microsecond, 1, false},
+	} {
+		if got := replica.CheckShallow(tc.depth, tc.each, tc.gaveUp); got != tc.want {
+			t.Errorf("%+v: %v", tc, got)
+		}
+	}
+}
+
+// TestJobTakesTheLateOnesItBeganWith: what is late and comes during a deep roll-back is
+// for the next one, so that nobody can keep one from ending.
+func TestJobTakesTheLateOnesItBeganWith(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 8)
+	s.take(s.grow(260, 0)...)
+	h.set.Believe(replica.Ages)
+	first := s.late(30)
+	s.take(first)
+	later, onTime := s.late(20), s.late(len(s.chain)-1)
+	must(t, h.set.RefoldOnce(t.Context(), s.w.context, func() {
+		h.set.Believe(replica.Ages)
+		s.take(later)
+		s.take(onTime)
+	}))
+	fates := h.fates(s.c)
+	if fates[first.ID()].Fate == store.FateWaiting || fates[onTime.ID()].Fate == store.FateWaiting || s.waits("order") != 1 {
+		t.Errorf("fates: %v", fates)
+	}
+	h.verify(s.w.context)
+	s.settle()
+	s.same()
+}
+
+// TestJobBeginsAgain: a job whose beginning the live state went back behind, meanwhile,
+// does not take its place.
+func TestJobBeginsAgain(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 8)
+	s.take(s.grow(260, 0)...)
+	h.set.Believe(replica.Ages)
+	s.take(s.late(30))
+	err := h.set.RefoldOnce(t.Context(), s.w.context, func() {
+		h.set.Believe(0)
+		s.take(s.late(10))
+	})
+	if !errors.Is(err, replica.ErrRestart) {
+		t.Errorf("the job ends with %v", err)
+	}
+	must(t, h.set.Reconsider(t.Context(), s.w.context))
+	s.settle()
+	s.same()
+}
+
+// TestSpanOfAnotherState: an undo span whose pages are not what they were does not
+// become state, even with a checksum that fits.
+func TestSpanOfAnotherState(t *testing.T) {
+	o := newWounded(t, 80)
+	changed := 0
+	o.damage(func(db string) {
+		storetest.ChangeUndo(t, db, o.w.context, func(_ store.UndoRef, data []byte) []byte {
+			span, err := undo.Decode(bytes.Clone(data[4:]))
+			must(t, err)
+			for i := range span.Entries {
+				for _, p := range span.Entries[i].Pages {
+					if len(p.Data) > 0 {
+						p.Data[0] ^= 1
+						changed++
+					}
+				}
+			}
+			form := span.Encode()
+			return append(binary.BigEndian.AppendUint32(nil, crc32.Checksum(form, crc32.MakeTable(crc32.Castagnoli))), form...)
+		})
+	})
+	if o.take(o.late(20)); changed == 0 || o.waits("order") != 1 || count(t, o.h.reg, damageTotal, "") != 1 {
+		t.Errorf("%d pages are changed, %d deltas wait for a fold from genesis", changed, o.waits("order"))
+	}
+	o.settle()
+	o.same()
+	o.h.verify(o.w.context)
+}
