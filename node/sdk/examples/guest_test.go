@@ -45,17 +45,22 @@ type guest struct {
 
 func newGuest(t testing.TB, name string) *guest {
 	t.Helper()
+	return newGuestOf(t, apptest.BuildPackage(t, "mero/node/sdk/examples/"+name))
+}
+
+func newGuestOf(t testing.TB, code []byte) *guest {
+	t.Helper()
 	engine, err := vm.New(vm.DefaultConfig(), vm.Deps{Log: zerolog.Nop(), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = engine.Close() })
-	module, err := engine.Compile(t.Context(), apptest.BuildPackage(t, "mero/node/sdk/examples/"+name))
+	module, err := engine.Compile(t.Context(), code)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !module.HostManaged() {
-		t.Errorf("%s imports nothing of module mero", name)
+		t.Error("it imports nothing of module mero")
 	}
 	return &guest{t: t, module: module, state: memory{&collections.Mem{}}, now: 1 << 40, member: ident.PublicKey{7}}
 }
