@@ -145,7 +145,7 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
 	begun := time.Now()
-	done, payload, void, err := b.judge(ctx, d)
+	done, payload, void, err := b.judgeOnce(ctx, d)
 	if err != nil {
 		kind, words := shortage(err)
 		if kind == "" || ctx.Err() != nil {

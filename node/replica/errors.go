@@ -50,6 +50,19 @@ func (e *AppMissingError) Error() string {
 	return fmt.Sprintf("application %s is not installed", e.App)
 }
 
+// codeError says that the code of an application, which is installed, cannot be used
+// here now.
+type codeError struct {
+	app   ident.AppID
+	cause error
+}
+
+func (e *codeError) Error() string {
+	return fmt.Sprintf("application %s cannot be run here: %v", e.app, e.cause)
+}
+
+func (e *codeError) Unwrap() error { return e.cause }
+
 // LimitError says which limit of the protocol a call exceeded; nothing changed.
 type LimitError struct {
 	What       string

@@ -277,7 +277,10 @@ func (s *Set) module(ctx context.Context, id ident.AppID) (*vm.Module, func(), e
 	if errors.Is(err, apps.ErrNotInstalled) {
 		return nil, nil, &AppMissingError{App: id}
 	}
-	return module, release, err
+	if err != nil {
+		return nil, nil, &codeError{app: id, cause: err}
+	}
+	return module, release, nil
 }
 
 // sight is what a call sees of its context.

@@ -69,19 +69,12 @@ func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 			return applied{}, &VoidError{Cause: err}
 		}
 	}
-	run := b.runOf(d)
-	if words, known := b.set.exhausted.get(run); known {
-		return applied{}, &VoidError{Cause: errors.New(words)}
-	}
 	begun := time.Now()
 	out, err := module.Run(ctx, call)
 	since(b.set.metrics.applying, begun)
 	switch {
 	case err != nil && isShortage(err):
 		return applied{}, err
-	case isFuel(err):
-		b.set.exhausted.put(run, err.Error())
-		return applied{}, &VoidError{Cause: err}
 	case err != nil:
 		return applied{}, &VoidError{Cause: err}
 	case payload.Call == nil && !out.Committed:

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mero/blobkit"
 	"mero/node/replica"
 	"mero/node/store"
 	"mero/node/store/storetest"
@@ -188,6 +189,53 @@ func TestJobBeginsAgain(t *testing.T) {
 	}
 	must(t, h.set.Reconsider(t.Context(), s.w.context))
 	s.settle()
+	s.same()
+}
+
+// TestLongVoidIsRemembered: work that ends in a trap is not done again when a roll-back
+// goes past it; with another state before it, it is judged anew.
+func TestLongVoidIsRemembered(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 1)
+	_, reg := h.loud()
+	runs := func() uint64 { return observed(t, reg, "mero_replica_phase_seconds", "apply") }
+	list := make([]string, 0, 5)
+	for range 4 {
+		list = append(list, "w \xff")
+	}
+	d := s.w.write(newAuthor(s.rng), 9, tape(append(list, "nqq")...), s.chain[0])
+	s.take(d)
+	was := runs()
+	s.take(s.w.write(newAuthor(s.rng), 1, tape("xaa"), s.chain[0])) // void: the state before d is what it was
+	if n := runs() - was; n > 1 {
+		t.Errorf("%d runs for one late delta", n)
+	}
+	s.same()
+	s.take(s.w.write(newAuthor(s.rng), 1, tape("sqq"), s.chain[0]))
+	s.same()
+	if rec := h.fates(s.c)[d.ID()]; rec.Fate != store.FateFolded {
+		t.Errorf("on another state it is %s %s", rec.Fate, rec.Reason)
+	}
+}
+
+// TestCodeThatCannotBeRead: deltas wait for the code of an application that is installed
+// and cannot be read, and are folded when it can.
+func TestCodeThatCannotBeRead(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 1)
+	h.reopen() // no compiled module is in memory
+	h.wall = func() time.Time { return base.Add(time.Minute) }
+	app, err := h.apps.App(s.w.app)
+	must(t, err)
+	code, err := h.blobs.Bytes(t.Context(), blobkit.ID(app.Blob), 1<<20)
+	must(t, err)
+	must(t, h.blobs.Delete(t.Context(), blobkit.ID(app.Blob)))
+	if got := s.take(s.w.write(s.w.creator, 1, tape("sbb"))); got.Waiting != 1 || s.waits("code") != 1 {
+		t.Errorf("received as %+v: %v", got, h.fates(s.c))
+	}
+	_, err = h.blobs.Put(t.Context(), bytes.NewReader(code), blobkit.PutOptions{})
+	must(t, err)
+	must(t, h.set.Reconsider(t.Context(), s.w.context))
 	s.same()
 }
 

@@ -207,7 +207,7 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
 	begun := time.Now()
-	done, payload, void, err := j.b.judge(ctx, d)
+	done, payload, void, err := j.b.judgeOnce(ctx, d)
 	if err != nil {
 		kind, words := shortage(err)
 		if kind == "" || ctx.Err() != nil {

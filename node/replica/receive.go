@@ -415,6 +415,7 @@ func shortage(err error) (kind, words string) {
 	var (
 		guest   *vm.Error
 		missing *AppMissingError
+		code    *codeError
 	)
 	switch {
 	case errors.As(err, &missing):
@@ -423,6 +424,8 @@ func shortage(err error) (kind, words string) {
 		return waitUpgrade, delta.ErrUpgrade.Error()
 	case errors.Is(err, vm.ErrNoMemory):
 		return waitMemory, "this node has not the memory to apply it (runtime.memory_limit)"
+	case errors.As(err, &code):
+		return waitCode, code.Error()
 	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
 		return waitWatchdog, fmt.Sprintf("applying it took longer than %s on this node", applyWatchdog)
 	}

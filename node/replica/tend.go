@@ -302,6 +302,7 @@ func (s *Set) Repair(ctx context.Context, id ident.ContextID) (Report, error) {
 		return rep, err
 	}
 	s.metrics.damage.Inc()
+	s.exhausted.clear()
 	for _, p := range rep.Problems {
 		log := s.deps.Log.Error().Stringer("context", id).Str("what", p.What)
 		if p.Key != nil {
