@@ -1,6 +1,7 @@
 package appgen
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,10 +86,13 @@ func Generate(name string, files map[string][]byte) (*App, error) {
 	if len(g.problems) > 0 {
 		return nil, g.err()
 	}
-	description, err := json.Marshal(&g.manifest)
-	if err != nil {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // people read list<T>
+	if err := e.Encode(&g.manifest); err != nil {
 		return nil, err
 	}
+	description := bytes.TrimSpace(text.Bytes())
 	if _, err := manifest.Parse(description); err != nil {
 		return nil, err
 	}
