@@ -121,6 +121,7 @@ func explain(ctx context.Context, err error) report {
 		r.code, r.hint = explainAnswer(answer)
 	case errors.As(err, &call):
 		r.code, r.hint = explainCall(call)
+		r.message = guestText(r.message)
 	case errors.Is(err, api.ErrTooLong):
 		r.hint = "ask for less at a time"
 	}

@@ -92,3 +92,21 @@ func TestExplain(t *testing.T) {
 		})
 	}
 }
+
+// TestGuestText: an application's error is shown in its own words.
+func TestGuestText(t *testing.T) {
+	for message, want := range map[string]string{
+		"the method call returned an error: [34, 195, 169, 34]": "the application returned an error: é",
+		"call: the method call returned an error: [123, 125]":   "call: the application returned an error: {}",
+		"the method call returned an error: [110, 111]":         "the application returned an error: no",
+		"the method call returned an error: [255]":              "the method call returned an error: [255]",
+		"the method call returned an error: [256]":              "the method call returned an error: [256]",
+		"the method call returned an error: []":                 "the method call returned an error: []",
+		"the method call returned an error: [34":                "the method call returned an error: [34",
+		"another": "another",
+	} {
+		if got := guestText(message); got != want {
+			t.Errorf("%q is shown as %q, want %q", message, got, want)
+		}
+	}
+}
