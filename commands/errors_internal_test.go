@@ -103,7 +103,7 @@ func TestGuestText(t *testing.T) {
 		"the method call returned an error: [256]":              "the method call returned an error: [256]",
 		"the method call returned an error: []":                 "the method call returned an error: []",
 		"the method call returned an error: [34":                "the method call returned an error: [34",
-		"another": "another",
+		"another":                                               "another",
 	} {
 		if got := guestText(message); got != want {
 			t.Errorf("%q is shown as %q, want %q", message, got, want)
