@@ -216,7 +216,7 @@ func (b *batch) unlocal(done applied) error {
 		return err
 	}
 	for _, w := range local {
-		b.local.put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
+		b.local.Put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 	}
 	return nil
 }

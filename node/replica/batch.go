@@ -10,6 +10,7 @@ import (
 	"mero/node/delta"
 	"mero/node/events"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/store"
 	"mero/node/trail"
 	"mero/node/vm"
@@ -33,7 +34,7 @@ type batch struct {
 	view *store.View // what the batch is based on; nil for a context that is new
 	rec  store.Context
 
-	state, local, private *overlay
+	state, local, private *layer.Overlay
 	trail                 trail.Trail
 
 	identities map[ident.PublicKey]*store.Identity // all that this node owns here
@@ -74,9 +75,9 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 		set:        s,
 		view:       view,
 		rec:        view.Context(),
-		state:      newOverlay(view),
-		local:      newOverlay(getter(view.Local)),
-		private:    newOverlay(getter(view.Private)),
+		state:      layer.New(view),
+		local:      layer.New(layer.Getter(view.Local)),
+		private:    layer.New(layer.Getter(view.Private)),
 		trail:      trail.Of(view),
 		identities: make(map[ident.PublicKey]*store.Identity),
 		writers:    make(map[ident.PublicKey]*store.Identity),
@@ -214,7 +215,7 @@ func (b *batch) keepLocal(in input, out *vm.Outcome) (*Result, error) {
 		}
 	}
 	for _, w := range out.Writes {
-		b.local.put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
+		b.local.Put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 	}
 	b.putPrivate(out)
 	return b.answer(in, out, nil), nil
@@ -335,7 +336,7 @@ func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome)
 	b.arrived[d.ID()] = d.Bytes()
 	b.fold(d, done, "")
 	for _, w := range local {
-		b.local.put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
+		b.local.Put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 	}
 	b.putPrivate(called)
 	in.who.Seq++
@@ -408,7 +409,7 @@ func (b *batch) putPrivate(out *vm.Outcome) {
 		return
 	}
 	for _, w := range out.Private {
-		b.private.put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
+		b.private.Put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 	}
 }
 

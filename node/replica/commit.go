@@ -18,9 +18,9 @@ import (
 // write makes a batch durable as one step (R5). A batch that changed nothing
 // costs nothing.
 func (s *Set) write(b *batch) error {
-	b.step.State = b.state.changes()
-	b.step.Local = b.local.changes()
-	b.step.Private = b.private.changes()
+	b.step.State = b.state.Changes()
+	b.step.Local = b.local.Changes()
+	b.step.Private = b.private.Changes()
 	if err := b.trail.Changes(&b.step); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Set) compact(id ident.ContextID) error {
 }
 
 // size is what the batch will write, in bytes.
-func (b *batch) size() int { return b.state.bytes + b.local.bytes + b.private.bytes }
+func (b *batch) size() int { return b.state.Written() + b.local.Written() + b.private.Written() }
 
 // sign fills in the signatures of user-owned actions in a Calimero artifact,
 // without which every replica refuses them (wasm-abi 6.5).

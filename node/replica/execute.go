@@ -12,6 +12,7 @@ import (
 	"mero/node/events"
 	"mero/node/hosted"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/store"
 	"mero/node/vm"
 )
@@ -143,7 +144,7 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 		return nil, false, err
 	}
 	call, tx := s.vmCall(in, sight{
-		context: rec.ID, replicated: view, local: getter(view.Local), private: getter(view.Private), members: membersOf(&rec),
+		context: rec.ID, replicated: view, local: layer.Getter(view.Local), private: layer.Getter(view.Private), members: membersOf(&rec),
 	}, delta.NextTime(s.deps.Wall(), rec.Clock))
 	out, err := module.Run(ctx, call)
 	if err != nil {
@@ -286,7 +287,7 @@ func (s *Set) module(ctx context.Context, id ident.AppID) (*vm.Module, func(), e
 // sight is what a call sees of its context.
 type sight struct {
 	context        ident.ContextID
-	replicated     ranged
+	replicated     layer.State
 	local, private vm.State
 	members        members
 }

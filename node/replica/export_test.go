@@ -90,7 +90,7 @@ func AbortedBatch(t *testing.T, s *Set, id ident.ContextID) (written bool, answe
 	var ignored, also error
 	run(func(*batch) (*Result, error) { return &Result{}, nil }, &ignored)
 	run(func(b *batch) (*Result, error) {
-		b.private.put([]byte("second"), nil, []byte("1"), false, true)
+		b.private.Put([]byte("second"), nil, []byte("1"), false, true)
 		return &Result{}, nil
 	}, &answered)
 	run(func(*batch) (*Result, error) { panic("a fault of ours") }, &also)
@@ -172,32 +172,6 @@ func (s *Set) Thin(ctx context.Context, id ident.ContextID, budget int) error {
 func (s *Set) Lead(ctx context.Context, id ident.ContextID) (func(), error) {
 	r := s.replica(id)
 	return r.unlock, r.lock(ctx)
-}
-
-// Overlay is overlays one over the other, for tests.
-type Overlay struct{ top *overlay }
-
-// NewOverlay makes n of them over nothing.
-func NewOverlay(n int) *Overlay {
-	o := &Overlay{top: newOverlay(getter(nothing))}
-	for range n - 1 {
-		o.Deeper()
-	}
-	return o
-}
-
-// Deeper puts one more over them.
-func (o *Overlay) Deeper() { o.top = newOverlay(o.top) }
-
-// Put changes a key in the topmost; nil removes it.
-func (o *Overlay) Put(key, value []byte) {
-	old, had, _ := o.top.Get(key)
-	o.top.put(key, old, value, had, value != nil)
-}
-
-// Range is that of the topmost.
-func (o *Overlay) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
-	return o.top.Range(prefix, after, limit)
 }
 
 // RefoldOnce does a deep roll-back as Deepen does, without its pace, and lets

@@ -262,7 +262,7 @@ func (b *batch) former(ids ...ident.AppID) {
 func (b *batch) replace(key, before, after []byte, had, has bool) {
 	b.rec.StateBytes += entrySize(key, after, has) - entrySize(key, before, had)
 	b.rec.Sum.Replace(key, before, after, had, has)
-	b.state.put(key, before, after, had, has)
+	b.state.Put(key, before, after, had, has)
 }
 
 // record notes a delta's fate for the step.

@@ -71,7 +71,7 @@ const sumSize = sha256.Size
 func sumOf(rec *store.Context) [sumSize]byte { return sha256.Sum256(rec.Sum[:]) }
 
 // memory is how many bytes the batch keeps for its step.
-func (b *batch) memory() int { return b.state.kept + b.trail.Made() }
+func (b *batch) memory() int { return b.state.Held() + b.trail.Made() }
 
 // isFull reports that a step that folds on has become long enough.
 func (b *batch) isFull() bool {

@@ -78,3 +78,16 @@ func (p blobPut) Commit() ([32]byte, error) {
 	info, err := p.commit()
 	return info.ID, err
 }
+
+// layered is what a call of an old application sees: the replicated state
+// first, then the node-local keys (R6).
+type layered struct{ replicated, local vm.State }
+
+// Get implements vm.State.
+func (l layered) Get(key []byte) ([]byte, bool, error) {
+	value, ok, err := l.replicated.Get(key)
+	if ok || err != nil {
+		return value, ok, err
+	}
+	return l.local.Get(key)
+}

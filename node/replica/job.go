@@ -9,6 +9,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/store"
 	"mero/node/trail"
 )
@@ -82,7 +83,7 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	}
 	j.whole = true
 	b = j.b
-	b.state = newOverlay(getter(nothing))
+	b.state = layer.New(layer.Getter(layer.Nothing))
 	rec := view.Context()
 	b.rec = store.Context{
 		ID: rec.ID, Created: rec.Created, Genesis: rec.Genesis, Epoch: rec.Epoch,
@@ -159,7 +160,7 @@ const spillBytes = 32 << 20
 
 // spill moves the job's state out of memory when it is too much.
 func (j *job) spill(ctx context.Context) error {
-	if j.b.state.bytes < spillBytes {
+	if j.b.state.Written() < spillBytes {
 		return nil
 	}
 	if j.scratch == nil {
@@ -168,17 +169,17 @@ func (j *job) spill(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := j.scratch.Put(ctx, j.b.state.changes()); err != nil {
+	if err := j.scratch.Put(ctx, j.b.state.Changes()); err != nil {
 		return err
 	}
-	j.b.state = newOverlay(scratched{scratch: j.scratch, below: j.below()})
+	j.b.state = layer.New(layer.Scratched{Scratch: j.scratch, Below: j.below()})
 	return nil
 }
 
 // below is what the job's state lies over.
-func (j *job) below() ranged {
+func (j *job) below() layer.State {
 	if j.whole && !j.merged {
-		return getter(nothing)
+		return layer.Getter(layer.Nothing)
 	}
 	return j.base
 }

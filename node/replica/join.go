@@ -7,6 +7,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/store"
 	"mero/node/trail"
 )
@@ -101,10 +102,10 @@ func openGenesis(d *delta.Delta, keys []delta.EpochKey) (delta.Genesis, error) {
 
 // emptyBatch begins a batch for a context that is not here yet.
 func (s *Set) emptyBatch(rec store.Context) *batch {
-	empty := getter(nothing)
+	empty := layer.Getter(layer.Nothing)
 	b := &batch{
 		set: s, rec: rec,
-		state: newOverlay(empty), local: newOverlay(empty), private: newOverlay(empty),
+		state: layer.New(empty), local: layer.New(empty), private: layer.New(empty),
 		identities: make(map[ident.PublicKey]*store.Identity),
 		writers:    make(map[ident.PublicKey]*store.Identity),
 		keys:       make(map[delta.EpochID]delta.EpochKey),

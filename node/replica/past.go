@@ -7,6 +7,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/store"
 )
 
@@ -16,7 +17,7 @@ type Past struct {
 	// Last, App, Sum, Root and StateBytes.
 	Context store.Context
 
-	ranged
+	layer.State
 	view *store.View
 	job  *job // nil: it is the state of now
 }
@@ -49,7 +50,7 @@ func (s *Set) At(ctx context.Context, id ident.ContextID, until delta.Place) (*P
 func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Past, error) {
 	rec := view.Context()
 	if rec.Last.Compare(until) <= 0 {
-		return &Past{Context: rec, ranged: view, view: view}, nil
+		return &Past{Context: rec, State: view, view: view}, nil
 	}
 	h, err := s.loadHistory(view)
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 		return nil, err
 	}
 	j.b.rec.Root = j.b.rec.Sum.Root(meta(&j.b.rec, j.b.members))
-	return &Past{Context: j.b.rec, ranged: j.b.state, view: view, job: j}, nil
+	return &Past{Context: j.b.rec, State: j.b.state, view: view, job: j}, nil
 }
 
 // follower is the place right behind another.

@@ -18,7 +18,7 @@ func (j *job) dropRest(ctx context.Context) error {
 		if _, ok, err := j.b.state.Get(entry.Key); err != nil {
 			return err
 		} else if !ok {
-			j.b.state.put(entry.Key, entry.Value, nil, true, false)
+			j.b.state.Put(entry.Key, entry.Value, nil, true, false)
 		}
 		if err := j.spill(ctx); err != nil {
 			return err
@@ -26,7 +26,7 @@ func (j *job) dropRest(ctx context.Context) error {
 	}
 	j.merged = true
 	if j.scratch == nil {
-		j.b.state.below = j.base
+		j.b.state.Rebase(j.base)
 	}
 	return nil
 }
@@ -117,8 +117,8 @@ func (j *job) settleHeld(b *batch) error {
 // keys that the job touched, and of those that the live state touched since.
 func (j *job) replaceState(ctx context.Context, b *batch) error {
 	touched := j.r.touched
-	for key := range j.b.state.cells {
-		touched[key] = struct{}{}
+	for e := range j.b.state.All() {
+		touched[string(e.Key)] = struct{}{}
 	}
 	if err := j.replaceLocal(b); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (j *job) replaceState(ctx context.Context, b *batch) error {
 		if err != nil {
 			return err
 		}
-		b.state.put([]byte(key), before, value, had, has)
+		b.state.Put([]byte(key), before, value, had, has)
 	}
 	return nil
 }
@@ -167,13 +167,13 @@ func (j *job) spillKeys(ctx context.Context, keys map[string]struct{}) error {
 // replaceLocal removes node-local keys that the job's deltas created in the
 // replicated state (R6).
 func (j *job) replaceLocal(b *batch) error {
-	for key := range j.b.local.cells {
-		old, had, err := b.local.Get([]byte(key))
+	for e := range j.b.local.All() {
+		old, had, err := b.local.Get(e.Key)
 		if err != nil {
 			return err
 		}
 		if had {
-			b.local.put([]byte(key), old, nil, true, false)
+			b.local.Put(e.Key, old, nil, true, false)
 		}
 	}
 	return nil

@@ -283,8 +283,8 @@ func (j *job) differ(view *store.View, rep *Report) error {
 			rep.problem(Problem{What: "key that the deltas give and the state lacks", Key: []byte(key)})
 		}
 	}
-	for key, c := range j.b.state.cells {
-		lacks(key, c.hasNew)
+	for e := range j.b.state.All() {
+		lacks(string(e.Key), e.Present)
 	}
 	if j.scratch == nil {
 		return nil
@@ -293,7 +293,7 @@ func (j *job) differ(view *store.View, rep *Report) error {
 		if err != nil {
 			return err
 		}
-		if _, newer := j.b.state.cells[string(entry.Key)]; !newer {
+		if !j.b.state.Has(entry.Key) {
 			lacks(string(entry.Key), entry.Present)
 		}
 	}

@@ -1,7 +1,8 @@
-package replica
+package layer
 
 import (
 	"bytes"
+	"iter"
 	"slices"
 	"strings"
 
@@ -15,17 +16,17 @@ type cell struct {
 	hadOld, hasNew bool
 }
 
-// ranged is a state whose keys can be read in their order.
-type ranged interface {
+// State is a state whose keys can be read in their order.
+type State interface {
 	vm.State
 	// Range gives entries whose keys begin with prefix and are greater than after
 	// (nil: all of them), ascending, at most limit.
 	Range(prefix, after []byte, limit int) ([]store.KeyValue, error)
 }
 
-// overlay is what a batch has changed of one key space, over what is below.
-type overlay struct {
-	below ranged
+// Overlay is what a batch has changed of one key space, over what is below.
+type Overlay struct {
+	below State
 	cells map[string]*cell
 	// sorted are the keys of cells, ascending, but for those in fresh.
 	sorted, fresh []string
@@ -34,20 +35,21 @@ type overlay struct {
 	bytes, kept int
 }
 
-func newOverlay(below ranged) *overlay {
-	return &overlay{below: below, cells: make(map[string]*cell)}
+// New makes an overlay that has changed nothing yet.
+func New(below State) *Overlay {
+	return &Overlay{below: below, cells: make(map[string]*cell)}
 }
 
 // Get implements vm.State.
-func (o *overlay) Get(key []byte) ([]byte, bool, error) {
+func (o *Overlay) Get(key []byte) ([]byte, bool, error) {
 	if c, ok := o.cells[string(key)]; ok {
 		return c.new, c.hasNew, nil
 	}
 	return o.below.Get(key)
 }
 
-// put sets or, with hasNew false, removes a key whose value so far is old.
-func (o *overlay) put(key, old, value []byte, hadOld, hasNew bool) {
+// Put sets or, with hasNew false, removes a key whose value so far is old.
+func (o *Overlay) Put(key, old, value []byte, hadOld, hasNew bool) {
 	c, ok := o.cells[string(key)]
 	if !ok {
 		c = &cell{old: old, hadOld: hadOld}
@@ -60,8 +62,34 @@ func (o *overlay) put(key, old, value []byte, hadOld, hasNew bool) {
 	o.bytes += len(key) + len(value)
 }
 
-// changes lists what differs from below, ascending by key.
-func (o *overlay) changes() []store.Change {
+// Written is the size of the keys and values that were put so far, in bytes.
+func (o *Overlay) Written() int { return o.bytes }
+
+// Held is the size of the values in memory, in bytes.
+func (o *Overlay) Held() int { return o.kept }
+
+// Rebase puts the overlay over something else.
+func (o *Overlay) Rebase(below State) { o.below = below }
+
+// Has reports whether the overlay has something to say of a key.
+func (o *Overlay) Has(key []byte) bool {
+	_, ok := o.cells[string(key)]
+	return ok
+}
+
+// All yields what the overlay has, removed keys included, in no order.
+func (o *Overlay) All() iter.Seq[store.ScratchEntry] {
+	return func(yield func(store.ScratchEntry) bool) {
+		for key, c := range o.cells {
+			if !yield(store.ScratchEntry{Key: []byte(key), Value: c.new, Present: c.hasNew}) {
+				return
+			}
+		}
+	}
+}
+
+// Changes lists what differs from below, ascending by key.
+func (o *Overlay) Changes() []store.Change {
 	out := make([]store.Change, 0, len(o.cells))
 	for key, c := range o.cells {
 		if c.hadOld == c.hasNew && bytes.Equal(c.old, c.new) {
@@ -75,28 +103,15 @@ func (o *overlay) changes() []store.Change {
 	return out
 }
 
-// layered is what a call of an old application sees: the replicated state
-// first, then the node-local keys (R6).
-type layered struct{ replicated, local vm.State }
-
-// Get implements vm.State.
-func (l layered) Get(key []byte) ([]byte, bool, error) {
-	value, ok, err := l.replicated.Get(key)
-	if ok || err != nil {
-		return value, ok, err
-	}
-	return l.local.Get(key)
-}
-
-// Range implements ranged.
-func (o *overlay) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
+// Range implements State.
+func (o *Overlay) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
 	o.sort()
 	return merged(o.below, o.within, prefix, after, limit)
 }
 
 // sort brings the keys that came since the last time into their order. A batch that
 // writes and reads by turns has few of them at a time.
-func (o *overlay) sort() {
+func (o *Overlay) sort() {
 	if len(o.fresh) == 0 {
 		return
 	}
@@ -112,7 +127,7 @@ func (o *overlay) sort() {
 }
 
 // within gives what the overlay has by itself of a range.
-func (o *overlay) within(prefix, after []byte, limit int) ([]store.ScratchEntry, error) {
+func (o *Overlay) within(prefix, after []byte, limit int) ([]store.ScratchEntry, error) {
 	from := string(prefix)
 	if after != nil && bytes.Compare(after, prefix) >= 0 {
 		from = string(after) + "\x00" // the next key there can be
@@ -132,7 +147,7 @@ func (o *overlay) within(prefix, after []byte, limit int) ([]store.ScratchEntry,
 // merged is a range of a state over which entries lie that replace its own, or
 // remove them.
 func merged(
-	below ranged, above func(prefix, after []byte, limit int) ([]store.ScratchEntry, error), prefix, after []byte, limit int,
+	below State, above func(prefix, after []byte, limit int) ([]store.ScratchEntry, error), prefix, after []byte, limit int,
 ) ([]store.KeyValue, error) {
 	var out []store.KeyValue
 	for len(out) < limit {
@@ -190,34 +205,34 @@ func mix(out, low []store.KeyValue, high []store.ScratchEntry, end []byte) []sto
 	return out
 }
 
-// getter makes a state of a method, for key spaces whose order nobody asks for.
-type getter func(key []byte) ([]byte, bool, error)
+// Getter makes a state of a method, for key spaces whose order nobody asks for.
+type Getter func(key []byte) ([]byte, bool, error)
 
 // Get implements vm.State.
-func (g getter) Get(key []byte) ([]byte, bool, error) { return g(key) }
+func (g Getter) Get(key []byte) ([]byte, bool, error) { return g(key) }
 
-// Range implements ranged: nothing.
-func (getter) Range([]byte, []byte, int) ([]store.KeyValue, error) { return nil, nil }
+// Range implements State: nothing.
+func (Getter) Range([]byte, []byte, int) ([]store.KeyValue, error) { return nil, nil }
 
-// nothing is the state of a context that does not exist yet.
-func nothing([]byte) ([]byte, bool, error) { return nil, false, nil }
+// Nothing is the state of a context that does not exist yet.
+func Nothing([]byte) ([]byte, bool, error) { return nil, false, nil }
 
-// scratched is a state with a scratch over it.
-type scratched struct {
-	scratch *store.Scratch
-	below   ranged
+// Scratched is a state with a scratch over it.
+type Scratched struct {
+	Scratch *store.Scratch
+	Below   State
 }
 
 // Get implements vm.State.
-func (s scratched) Get(key []byte) ([]byte, bool, error) {
-	value, present, known, err := s.scratch.Get(key)
+func (s Scratched) Get(key []byte) ([]byte, bool, error) {
+	value, present, known, err := s.Scratch.Get(key)
 	if known || err != nil {
 		return value, present, err
 	}
-	return s.below.Get(key)
+	return s.Below.Get(key)
 }
 
-// Range implements ranged.
-func (s scratched) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
-	return merged(s.below, s.scratch.Range, prefix, after, limit)
+// Range implements State.
+func (s Scratched) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
+	return merged(s.Below, s.Scratch.Range, prefix, after, limit)
 }

@@ -1,4 +1,4 @@
-package replica_test
+package layer_test
 
 import (
 	"bytes"
@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"mero/node/replica"
+	"mero/node/layer"
 )
 
-// TestOverlayRange reads ranges of overlays over overlays, with keys that were
+// TestRange reads ranges of overlays over overlays, with keys that were
 // removed, written again, and new ones between.
-func TestOverlayRange(t *testing.T) {
+func TestRange(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	key := func() string {
 		b := make([]byte, 1+rng.IntN(3))
@@ -23,18 +23,18 @@ func TestOverlayRange(t *testing.T) {
 		return string(b)
 	}
 	for range 300 {
-		o, model := replica.NewOverlay(1+rng.IntN(3)), map[string][]byte{}
+		o, model := layer.New(layer.Getter(layer.Nothing)), map[string][]byte{}
 		for range rng.IntN(60) {
 			k := key()
 			switch rng.IntN(5) {
 			case 0:
+				put(t, o, k, nil)
 				delete(model, k)
-				o.Put([]byte(k), nil)
 			case 1:
-				o.Deeper()
+				o = layer.New(o)
 			default:
 				model[k] = []byte{byte(rng.IntN(256))}
-				o.Put([]byte(k), model[k])
+				put(t, o, k, model[k])
 			}
 			prefix, after, limit := []byte(key())[:rng.IntN(2)], []byte(key()), rng.IntN(6)
 			if rng.IntN(3) == 0 {
@@ -47,7 +47,9 @@ func TestOverlayRange(t *testing.T) {
 				}
 			}
 			got, err := o.Range(prefix, after, limit)
-			must(t, err)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if len(got) != len(want) {
 				t.Fatalf("Range(%q, %q, %d): %d entries, want %q", prefix, after, limit, len(got), want)
 			}
@@ -58,4 +60,14 @@ func TestOverlayRange(t *testing.T) {
 			}
 		}
 	}
+}
+
+// put changes a key; nil removes it.
+func put(t *testing.T, o *layer.Overlay, key string, value []byte) {
+	t.Helper()
+	old, had, err := o.Get([]byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Put([]byte(key), old, value, had, value != nil)
 }
