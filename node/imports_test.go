@@ -211,6 +211,10 @@ func TestImportLaw(t *testing.T) {
 				internal++
 			}
 			switch {
+			case slices.Contains(guestsMay, pkg):
+				if !isStandard(imported) {
+					t.Errorf("%s goes into projects of applications, which have no libraries, and imports %s (%v)", pkg, imported, files)
+				}
 			case isGuest(pkg):
 				if !isStandard(imported) && !isGuest(own) && !slices.Contains(carried, own) {
 					t.Errorf("%s is part of applications and imports %s (%v)", pkg, imported, files)
