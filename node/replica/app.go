@@ -62,7 +62,7 @@ func (b *batch) applyApp(ctx context.Context, d *delta.Delta, update delta.App) 
 	tx := hosted.Begin(b.state, h.Writer(), h.Time)
 	_, err = after.Run(ctx, vm.Call{
 		Mode: vm.ModeApply, Method: update.Migrate,
-		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: random(d.ID()),
+		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: hosted.Random(d.ID()),
 		Members: b.members, Collections: tx, Timeout: applyWatchdog,
 	})
 	switch {

@@ -9,6 +9,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/layer"
 	"mero/node/store"
@@ -39,7 +40,7 @@ type batch struct {
 
 	identities map[ident.PublicKey]*store.Identity // all that this node owns here
 	writers    map[ident.PublicKey]*store.Identity // those whose number moved
-	members    members
+	members    hosted.Members
 	keys       map[delta.EpochID]delta.EpochKey
 
 	history *history // the graph, when the batch needed it
@@ -98,7 +99,7 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 
 // membersOf are the members as genesis made them: admissions are not built yet,
 // and whoever seals under an epoch of the context was given its key.
-func membersOf(rec *store.Context) members { return members{rec.Creator} }
+func membersOf(rec *store.Context) hosted.Members { return hosted.Members{rec.Creator} }
 
 // key is the key of an epoch, or store.ErrNotFound.
 func (b *batch) key(epoch delta.EpochID) (delta.EpochKey, error) {

@@ -10,6 +10,7 @@ import (
 
 	"mero/node/artifact"
 	"mero/node/delta"
+	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
@@ -105,7 +106,7 @@ func sign(in input, raw []byte) ([]byte, error) {
 // meta is what the root covers beside the state (R9): SHA-256 over
 //
 //	"mero/meta/v1" 00 | genesis id | application id | epoch | u32 count | members ascending
-func meta(rec *store.Context, who members) [32]byte {
+func meta(rec *store.Context, who hosted.Members) [32]byte {
 	h := sha256.New()
 	h.Write([]byte("mero/meta/v1\x00"))
 	h.Write(rec.Genesis[:])

@@ -289,7 +289,7 @@ type sight struct {
 	context        ident.ContextID
 	replicated     layer.State
 	local, private vm.State
-	members        members
+	members        hosted.Members
 }
 
 // vmCall describes a call, as its author runs it, to the virtual machine. The
@@ -299,8 +299,8 @@ func (s *Set) vmCall(in input, see sight, now delta.Time) (vm.Call, *hosted.Tx) 
 		Mode: vm.ModeCall, Method: in.method, Input: in.args,
 		Context: see.context, Executor: in.who.Public(), Time: uint64(now),
 		Private: see.private,
-		Blobs:   blobs{store: s.deps.Blobs}, Members: see.members,
-		Aliases:     aliases{store: s.deps.Store, scope: see.context},
+		Blobs:   hosted.Blobs{Store: s.deps.Blobs}, Members: see.members,
+		Aliases:     hosted.Aliases{Store: s.deps.Store, Scope: see.context},
 		XCallOrigin: in.origin,
 	}
 	if in.module.HostManaged() && in.reads {
@@ -315,7 +315,7 @@ func (s *Set) vmCall(in input, see sight, now delta.Time) (vm.Call, *hosted.Tx) 
 	}
 	call.State = vm.State(see.replicated)
 	if !hasPrivateStorage(in.module) {
-		call.State = layered{replicated: see.replicated, local: see.local}
+		call.State = hosted.Layered{Replicated: see.replicated, Local: see.local}
 	}
 	return call, nil
 }

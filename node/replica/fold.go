@@ -54,7 +54,7 @@ func (b *batch) apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 	}
 	call := vm.Call{
 		Mode: vm.ModeApply, Method: applyExport, Input: payload.Artifact,
-		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: random(d.ID()),
+		Context: b.rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: hosted.Random(d.ID()),
 		State: b.state, Members: b.members, Timeout: applyWatchdog,
 	}
 	layouts := b.rec.Layouts
@@ -118,7 +118,7 @@ func (b *batch) travels(module *vm.Module, payload delta.State) bool {
 func (b *batch) replay(call *delta.Call, author ident.PublicKey, now delta.Time) vm.Call {
 	return vm.Call{
 		Mode: vm.ModeApply, Method: call.Method, Input: call.Input,
-		Context: b.rec.ID, Executor: author, Time: uint64(now), Random: random(call.Seed),
+		Context: b.rec.ID, Executor: author, Time: uint64(now), Random: hosted.Random(call.Seed),
 		State: b.state, Members: b.members, Timeout: applyWatchdog,
 	}
 }

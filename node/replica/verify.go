@@ -13,7 +13,6 @@ import (
 	"mero/node/dag"
 	"mero/node/delta"
 	"mero/node/ident"
-	"mero/node/root"
 	"mero/node/store"
 )
 
@@ -128,7 +127,7 @@ func (s *Set) inspected(id ident.ContextID, check func(*store.View, *Report) err
 // checkState hashes the stored state and compares with the record.
 func (s *Set) checkState(ctx context.Context, view *store.View, rep *Report) error {
 	rec := view.Context()
-	var sum root.Sum
+	sum := store.Context{}.Sum // of nothing
 	for entry, err := range view.StateAll() {
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package replica
+package hosted
 
 import (
 	"crypto/sha256"
@@ -7,12 +7,12 @@ import (
 	"golang.org/x/crypto/chacha20"
 )
 
-// random is the stream of random bytes that a guest sees while a delta is
+// Random is the stream of random bytes that a guest sees while a delta is
 // applied (R7): ChaCha20 with key SHA-256("mero/random/v1" ‖ 0 ‖ seed) and a
 // zero nonce. It is the same on every replica. The seed is the delta's id, or
 // the payload's seed where the call itself is replicated. ChaCha20 ends after
 // 256 GiB, far beyond what any budget lets a guest draw.
-func random(seed [32]byte) io.Reader {
+func Random(seed [32]byte) io.Reader {
 	key := sha256.Sum256(append([]byte("mero/random/v1\x00"), seed[:]...))
 	stream, err := chacha20.NewUnauthenticatedCipher(key[:], make([]byte, chacha20.NonceSize))
 	if err != nil {
