@@ -301,6 +301,35 @@ func (g *Graph) IsPending(id delta.ID) bool { return g.pending.has(id) }
 // Pending is the number of deltas that wait for ancestors.
 func (g *Graph) Pending() int { return len(g.pending.nodes) }
 
+// PendingByAuthor is Pending by author. It is not to be changed, and holds until the
+// next change of the graph.
+func (g *Graph) PendingByAuthor() map[ident.PublicKey]int { return g.pending.authors }
+
+// Refuse drops the pending deltas that rest on one that the caller has refused for
+// reasons of its own.
+func (g *Graph) Refuse(id delta.ID) []Refusal { return g.refuse(id) }
+
+// Without makes the graph that there would be if some connected deltas and their
+// descendants had never come. Pending deltas that rest on them are dropped, and
+// reported. It costs as much as making the graph did.
+func (g *Graph) Without(out map[delta.ID]struct{}) (*Graph, []Refusal) {
+	rest := New(g.genesis, g.pending.limits)
+	for _, at := range g.order { // parents first
+		n, _ := g.Get(g.nodes[at].id)
+		if _, is := out[n.ID]; !is {
+			_, _ = rest.Add(n) // it depends on what it has in its past, which is here
+		}
+	}
+	for _, w := range g.pending.nodes {
+		_, _ = rest.Add(w.node) // it is as it was, or waits for one that is out
+	}
+	var refused []Refusal
+	for id := range out {
+		refused = append(refused, rest.refuse(id)...)
+	}
+	return rest, refused
+}
+
 // Forget drops a pending delta; what waits for it goes on waiting. It reports
 // whether there was one.
 func (g *Graph) Forget(id delta.ID) bool {

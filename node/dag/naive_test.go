@@ -334,6 +334,45 @@ func TestHeadsWithoutAgainstNaive(t *testing.T) {
 	}
 }
 
+// TestWithoutAgainstNaive: taking deltas out again leaves the graph of those that never
+// rested on them.
+func TestWithoutAgainstNaive(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 15))
+	for range 200 {
+		nodes := randomNodes(r, 30)
+		g := dag.New(nodes[0].ID, roomy)
+		for _, i := range r.Perm(len(nodes)) {
+			if i%7 != 6 { // some never come
+				_, _ = g.Add(nodes[i])
+			}
+		}
+		out := make(map[delta.ID]struct{})
+		for range 2 {
+			if root := nodes[1+r.IntN(len(nodes)-1)].ID; g.Has(root) {
+				out[root] = struct{}{}
+				for _, id := range g.Descendants(root) {
+					out[id] = struct{}{}
+				}
+			}
+		}
+		got, refused := g.Without(out)
+		want := dag.New(nodes[0].ID, roomy)
+		dropped := 0
+		for i, n := range nodes {
+			if _, is := out[n.ID]; !is && i%7 != 6 && (g.Has(n.ID) || g.IsPending(n.ID)) {
+				_, _ = want.Add(n)
+			}
+		}
+		for id := range out {
+			dropped += len(want.Refuse(id))
+		}
+		if d := cmp.Diff(want.Vector(), got.Vector()) + cmp.Diff(want.Heads(), got.Heads()) + cmp.Diff(want.Missing(), got.Missing()) +
+			cmp.Diff(slices.Collect(want.From(delta.Place{})), slices.Collect(got.From(delta.Place{}))); d != "" || want.Pending() != got.Pending() || dropped != len(refused) {
+			t.Fatalf("without %d of %d (-want +got): %s; %d pending, want %d; %d refused, want %d", len(out), g.Len(), d, got.Pending(), want.Pending(), len(refused), dropped)
+		}
+	}
+}
+
 func FuzzArrivalOrder(f *testing.F) {
 	f.Add(uint64(1), []byte{})
 	f.Add(uint64(2), []byte{9, 3, 200, 0, 0, 7})

@@ -189,6 +189,16 @@ func (g *Graph) Forks() []Fork {
 	return forks
 }
 
+// IsTwin reports whether a connected delta has its number together with others.
+func (g *Graph) IsTwin(id delta.ID) bool {
+	at, there := g.places.find(g.nodes, &id)
+	if !there {
+		return false
+	}
+	w := &g.writers[g.nodes[at].writer]
+	return w.forked && len(g.numbered(w, uint64(g.nodes[at].seq))) > 1
+}
+
 // IsForked reports whether the writer gave one number to several deltas.
 func (g *Graph) IsForked(id delta.Writer) bool {
 	place, known := g.writerIDs[id]

@@ -39,6 +39,7 @@ func (b *batch) advance(ctx context.Context, free []delta.Place) error {
 	if err := b.foldOn(ctx); err != nil {
 		return err
 	}
+	b.dropStrangers()
 	b.conclude()
 	return nil
 }
@@ -146,6 +147,9 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 	}
 	begun := time.Now()
 	done, payload, void, err := b.judgeOnce(ctx, d)
+	if errors.Is(err, errStranger) {
+		return b.banish(id, rec.Fate, err)
+	}
 	if err != nil {
 		kind, words := shortage(err)
 		if kind == "" || ctx.Err() != nil {

@@ -50,14 +50,18 @@ type batch struct {
 	step    store.Step
 	made    []*delta.Delta // here, in this batch
 	changes []events.Change
-	news    []news        // deltas from elsewhere that count for the first time
-	rolled  bool          // state was taken back
-	lowest  delta.Place   // to where, at the furthest
-	deep    bool          // a deep roll-back is wanted
-	more    bool          // the step is full: what follows is for the next one
-	begun   time.Time     // of folding
-	depth   uint64        // of the roll-back
-	took    time.Duration // for it and what it made necessary
+	news    []news // deltas from elsewhere that count for the first time
+	// strangers are deltas that turned out not to be sealed by a member, and refused
+	// what is dropped for that.
+	strangers []delta.ID
+	refused   []Refusal
+	rolled    bool          // state was taken back
+	lowest    delta.Place   // to where, at the furthest
+	deep      bool          // a deep roll-back is wanted
+	more      bool          // the step is full: what follows is for the next one
+	begun     time.Time     // of folding
+	depth     uint64        // of the roll-back
+	took      time.Duration // for it and what it made necessary
 
 	distrust bool     // the undo spans do not fit: go back by folding from genesis
 	shy      bool     // go back beside the live state only

@@ -61,6 +61,9 @@ func (s *Set) tell(b *batch) {
 	for _, change := range b.changes {
 		s.deps.Events.Publish(change)
 	}
+	for _, r := range b.refused {
+		s.refused(b.rec.ID, r)
+	}
 	if len(b.step.XCallsAdd) > 0 {
 		s.wake()
 	}

@@ -159,7 +159,7 @@ func (b *batch) judge(ctx context.Context, d *delta.Delta) (applied, delta.State
 	}
 	form, err := d.Payload(key)
 	if err != nil {
-		return applied{}, delta.State{}, words(err), nil
+		return applied{}, delta.State{}, "", fmt.Errorf("%w: %w", errStranger, err)
 	}
 	if d.Header().Kind == delta.KindGenesis {
 		done, err := b.judgeGenesis(form)

@@ -57,7 +57,8 @@ type wait struct {
 	since       time.Time
 	tries       int
 	next        time.Time
-	fresh       bool // as an earlier process of the node left it
+	fresh       bool  // as an earlier process of the node left it
+	stranger    error // it is to be dropped
 }
 
 // reason is the wait at rest.

@@ -209,6 +209,10 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 	}
 	begun := time.Now()
 	done, payload, void, err := j.b.judgeOnce(ctx, d)
+	if errors.Is(err, errStranger) {
+		j.held[id] = &wait{kind: waitKey, words: words(err), stranger: err}
+		return errHeld
+	}
 	if err != nil {
 		kind, words := shortage(err)
 		if kind == "" || ctx.Err() != nil {

@@ -105,6 +105,11 @@ func (g *graph) rules(h delta.Header, id delta.ID) verdict {
 	if (id == g.n.w.genesis.ID()) != (h.Kind == delta.KindGenesis) {
 		return broken
 	}
+	if key, keyed := g.n.keys[h.Epoch]; keyed && g.n.got[id].delta != nil {
+		if _, err := g.n.got[id].delta.Payload(key); err != nil {
+			return broken // nobody with the key sealed it
+		}
+	}
 	past := make(map[delta.ID]bool)
 	v := connected
 	for _, p := range h.Parents {
@@ -219,9 +224,7 @@ func (n *naive) apply(d *delta.Delta, state vmState) string {
 		return "folded"
 	}
 	form, err := d.Payload(n.keys[h.Epoch])
-	if err != nil {
-		return "void: " + err.Error()
-	}
+	must(n.t, err)
 	payload, err := delta.DecodeState(form)
 	if errors.Is(err, delta.ErrUpgrade) {
 		return "upgrade"

@@ -41,6 +41,9 @@ type parcel struct {
 	header delta.Header
 	raw    []byte
 	newer  bool // only a newer release knows what it is
+	// unsealed: the key was here, and stranger says what it told.
+	unsealed bool
+	stranger error
 }
 
 // Receive takes deltas of any authors in any order, each as its envelope. It
@@ -92,8 +95,13 @@ func (r *Received) add(o *Received) {
 }
 
 func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
-	parcels, refused := s.unpack(id, envelopes)
-	got, err := &Received{Refused: refused}, error(nil)
+	view, err := s.view(id)
+	if err != nil {
+		return &Received{}, err
+	}
+	parcels, refused := s.unpack(id, envelopes, &ring{view: view, keys: make(map[delta.EpochID]*delta.EpochKey)})
+	view.Close()
+	got := &Received{Refused: refused}
 	for again := len(parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
 		// Somebody else's patience may have ended, who took in what lay there.
 		got, err = s.replica(id).deliver(ctx, parcels, refused)
@@ -108,7 +116,7 @@ func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byt
 }
 
 // unpack opens envelopes on all cores: verifying signatures is most of the work.
-func (s *Set) unpack(id ident.ContextID, envelopes [][]byte) ([]parcel, []Refusal) {
+func (s *Set) unpack(id ident.ContextID, envelopes [][]byte, keys *ring) ([]parcel, []Refusal) {
 	parcels := make([]parcel, len(envelopes))
 	errs := make([]error, len(envelopes))
 	var (
@@ -122,7 +130,13 @@ func (s *Set) unpack(id ident.ContextID, envelopes [][]byte) ([]parcel, []Refusa
 	for range min(runtime.GOMAXPROCS(0), len(envelopes)) {
 		wg.Go(func() {
 			for i := range next {
-				parcels[i], errs[i] = open(id, envelopes[i])
+				p := &parcels[i]
+				if *p, errs[i] = open(id, envelopes[i]); errs[i] != nil {
+					continue
+				}
+				if key, here := keys.get(p.header.Epoch); here {
+					p.stranger = p.unseal(*key)
+				}
 			}
 		})
 	}
@@ -230,10 +244,21 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 		got.Duplicate++
 		return nil, nil
 	}
-	b.notice(p.header)
 	refuse := func(id delta.ID, author ident.PublicKey, err error) {
 		got.Refused = append(got.Refused, Refusal{At: b.set.deps.Wall(), Delta: id, Author: author, Reason: words(err)})
 	}
+	if err := b.unsealNow(&p); err != nil {
+		return nil, err
+	}
+	if p.stranger != nil {
+		refuse(p.id, p.header.Author, p.stranger)
+		for _, r := range h.graph.Refuse(p.id) {
+			refuse(r.ID, ident.PublicKey{}, r.Err)
+			b.discard(r)
+		}
+		return nil, nil
+	}
+	b.notice(p.header)
 	own, err := b.mustWait(p.header, p.newer)
 	if err != nil {
 		return nil, err

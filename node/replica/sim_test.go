@@ -176,7 +176,7 @@ func (s *sim) spoil(a *author) {
 	form, err := delta.EncodeState(delta.State{Artifact: s.guest.artifact(s.choices, a)})
 	must(s.t, err)
 	seq, ticks, key, parents := a.seq+1, uint64(1), s.w.key, append(s.parents(), a.last)
-	kind := s.choices.below(7)
+	kind := s.choices.below(8)
 	switch kind {
 	case 0: // a gap
 		seq++
@@ -195,6 +195,9 @@ func (s *sim) spoil(a *author) {
 	}
 	d, err := s.w.sealAs(a, seq, ticks, form, key, parents...)
 	must(s.t, err)
+	if kind == 7 { // by somebody without the key
+		d = s.w.unsealed(a, d)
+	}
 	s.pool = append(s.pool, d.Bytes())
 	if s.choices.below(2) == 0 {
 		s.all = append(s.all, d) // others rest on it

@@ -69,6 +69,7 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 	b.former(rec.Former...)
 	b.rec.GuestRoot, b.rec.Layouts, b.rec.Initialised = rec.GuestRoot, rec.Layouts, rec.Initialised || b.rec.Initialised
 	b.rolled, b.distrust = true, false
+	b.dropStrangers()
 	b.conclude()
 	return nil
 }
@@ -90,6 +91,12 @@ func (j *job) settleHeld(b *batch) error {
 		rec, err := b.view.Head(h.place(id))
 		if err != nil {
 			return err
+		}
+		if w.stranger != nil {
+			if err := b.banish(id, rec.Fate, w.stranger); err != nil {
+				return err
+			}
+			continue
 		}
 		b.uncount(rec.Fate)
 		b.hold(id, h.place(id).Time, w.kind, w.words)

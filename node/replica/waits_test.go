@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/replica"
+	"mero/node/store"
 )
 
 // TestOwnReasonLasts: what rests on a delta that waits has a reason of its own; when
@@ -78,4 +80,84 @@ func TestDroppedAndBackInOneBatch(t *testing.T) {
 		t.Errorf("%d wait, by their fates %d", info.Waiting, waiting)
 	}
 	h.verify(s.w.context)
+}
+
+// stranger is a delta that is sealed by no key, under the name of an epoch.
+func (s *stage) stranger(a *author, epoch delta.EpochID, parents ...*delta.Delta) *delta.Delta {
+	s.t.Helper()
+	d, err := s.w.sealAs(a, a.seq+1, 1, payload(s.t, "saa"), s.w.key, append(parents, a.last)...)
+	must(s.t, err)
+	h := d.Header()
+	d = opened(s.t, s.w.forge(a, forged{version: 1, kind: 2, ids: h.Parents, seq: h.Seq, time: h.Time, sealed: make([]byte, 64), epoch: epoch}))
+	a.seq, a.last = a.seq+1, d
+	return d
+}
+
+// TestStrangers: what nobody with a key sealed is refused at the door, with all that
+// rests on it and came before.
+func TestStrangers(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 9)
+	a := newAuthor(s.rng)
+	first := s.stranger(a, s.w.key.ID(), s.chain[0])
+	onIt := s.w.write(newAuthor(s.rng), 1, tape("sbb"), first)
+	onThat := s.w.write(newAuthor(s.rng), 1, tape("scc"), onIt)
+	if got := s.take(onThat, onIt); got.Waiting != 2 {
+		t.Errorf("what rests on it is received as %+v", got)
+	}
+	if got := s.take(first); got.New != 0 || len(got.Refused) != 3 {
+		t.Errorf("it is received as %+v", got)
+	}
+	if info := h.info(s.c); info.Waiting != 0 || info.Voids != 0 || len(h.log(s.c)) != 1 {
+		t.Errorf("the record is %+v", info)
+	}
+	s.same()
+	h.verify(s.w.context)
+}
+
+// TestStrangersKeyComesLater: as long as a key is not here, nobody can tell who sealed
+// under it; when it comes, what does not open is dropped with all that rests on it, and
+// what opens is folded (R4), by a roll-back at once or beside the live state.
+func TestStrangersKeyComesLater(t *testing.T) {
+	for _, deep := range []bool{false, true} {
+		h := newQuickHome(t)
+		s := newStage(t, h, 9)
+		key := delta.NewEpochKey()
+		first := s.stranger(newAuthor(s.rng), key.ID(), s.chain[0])
+		good, err := s.w.sealAs(newAuthor(s.rng), 1, 1, payload(t, "sgg"), key, s.chain[0])
+		must(t, err)
+		onIt := s.w.write(newAuthor(s.rng), 1, tape("sbb"), first, good)
+		lost := s.w.write(newAuthor(s.rng), 1, tape("see"), s.chain[0]) // does not come
+		pending := s.w.write(newAuthor(s.rng), 1, tape("scc"), onIt, lost)
+		s.take(first, good, onIt, pending)
+		s.take(s.w.write(newAuthor(s.rng), 1, tape("sdd"), s.chain[0]))
+		s.same()
+		if s.waits("key") != 2 || s.waits("parents") != 2 {
+			t.Fatalf("fates: %v", h.fates(s.c))
+		}
+		if deep {
+			s.take(s.grow(260, 0)...)
+			h.set.Believe(replica.Ages)
+		}
+		must(t, h.store.Commit(t.Context(), &store.Step{EpochKeys: []store.EpochKey{{Context: s.w.context, Key: key}}}))
+		s.keys[key.ID()] = key
+		must(t, h.set.Reconsider(t.Context(), s.w.context))
+		if deep {
+			s.settle()
+		}
+		s.same()
+		if info := h.info(s.c); info.Waiting != 0 || len(h.set.Refusals(s.w.context)) != 3 {
+			t.Errorf("the record is %+v, refused %+v", info, h.set.Refusals(s.w.context))
+		}
+		h.verify(s.w.context)
+		if got := s.take(first, onIt); got.New != 1 || len(got.Refused) != 1 { // now the one waits for the other
+			t.Errorf("they come again as %+v", got)
+		}
+		h.reopen()
+		h.wall = func() time.Time { return base.Add(time.Minute) }
+		s.call()
+		s.take(lost)
+		s.same()
+		h.verify(s.w.context)
+	}
 }
