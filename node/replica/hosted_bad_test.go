@@ -28,6 +28,7 @@ func operations(t testing.TB, w delta.Writer, at delta.Time, on collections.KV, 
 // application's, make their delta void and nothing else.
 func TestHostedBad(t *testing.T) {
 	good := func(t testing.TB) []byte {
+		t.Helper()
 		form, _ := operations(t, delta.Writer{}, 1<<40, &collections.Mem{}, func(tx *collections.Tx) {
 			m, err := tx.Open(0, []byte("m"), collections.Map, 0)
 			must(t, err)
@@ -35,10 +36,8 @@ func TestHostedBad(t *testing.T) {
 		})
 		return form
 	}
-	encode := func(t testing.TB, s delta.State) []byte {
-		form, err := delta.EncodeState(s)
-		must(t, err)
-		return form
+	encode := func(s delta.State) func(testing.TB) []byte {
+		return func(t testing.TB) []byte { t.Helper(); return encoded(t, s) }
 	}
 	for name, row := range map[string]struct {
 		app    string
@@ -46,10 +45,10 @@ func TestHostedBad(t *testing.T) {
 		reason string
 	}{
 		"operations for storage":  {"local", good, "do not travel in this form"},
-		"artifact":                {"collections", func(t testing.TB) []byte { return encode(t, delta.State{Artifact: []byte("a")}) }, "do not travel in this form"},
-		"call":                    {"collections", func(t testing.TB) []byte { return encode(t, delta.State{Call: &delta.Call{Method: "do"}}) }, "do not travel in this form"},
-		"garbage":                 {"collections", func(t testing.TB) []byte { return encode(t, delta.State{Ops: []byte("garbage")}) }, "operations on collections"},
-		"longest garbage":         {"collections", func(t testing.TB) []byte { return encode(t, delta.State{Ops: make([]byte, delta.MaxArtifact)}) }, "operations on collections"},
+		"artifact":                {"collections", encode(delta.State{Artifact: []byte("a")}), "do not travel in this form"},
+		"call":                    {"collections", encode(delta.State{Call: &delta.Call{Method: "do"}}), "do not travel in this form"},
+		"garbage":                 {"collections", encode(delta.State{Ops: []byte("garbage")}), "operations on collections"},
+		"longest garbage":         {"collections", encode(delta.State{Ops: make([]byte, delta.MaxArtifact)}), "operations on collections"},
 		"operations of a quota":   {"collections", large, "state of the context"},
 		"operations as they have": {"collections", good, ""},
 	} {
@@ -75,8 +74,16 @@ func TestHostedBad(t *testing.T) {
 	}
 }
 
+func encoded(t testing.TB, s delta.State) []byte {
+	t.Helper()
+	form, err := delta.EncodeState(s)
+	must(t, err)
+	return form
+}
+
 // large is more than a small quota.
 func large(t testing.TB) []byte {
+	t.Helper()
 	form, _ := operations(t, delta.Writer{}, 1<<40, &collections.Mem{}, func(tx *collections.Tx) {
 		m, err := tx.Open(0, []byte("m"), collections.Map, 0)
 		must(t, err)
