@@ -1,6 +1,7 @@
 package collections_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -146,6 +147,15 @@ func TestOwner(t *testing.T) {
 		_, err = tx.Remove(0, []byte("votes"))
 		wantError(t, err, true, collections.ErrOnce)
 	})
+	var none collections.Mem
+	tx := collections.Begin(&none, collections.Origin{Author: a.author, Tag: b.tag, Time: 1 << 40})
+	must(t, write(tx, a.author, "forged"))
+	writes, err := collections.Fold(&none, tx.Ops(), collections.Origin{Author: b.author, Tag: b.tag, Time: 1 << 40})
+	must(t, err)
+	none.Apply(writes)
+	if has := must1[bool](t)(collections.BeginReadOnly(&none).Has(0, []byte("votes"))); !has || none.Len() != 2 {
+		t.Errorf("another member's collection is made: %q", writes[len(writes)-1].Key)
+	}
 	// The operations that a makes, in a delta of b.
 	for name, do := range map[string]func(tx *collections.Tx){
 		"store": func(tx *collections.Tx) { must(t, write(tx, a.author, "forged")) },
@@ -165,7 +175,8 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestOnceForged: operations of somebody who did not see what was written once.
+// TestOnceForged: operations of somebody who did not see what was written once, or who says that it
+// is something else.
 func TestOnceForged(t *testing.T) {
 	_, a, _ := two(t, 1, func(tx *collections.Tx) {
 		must(t, tx.Store(open(t, tx, "r", collections.Register, collections.Once), []byte("first")))
@@ -174,19 +185,31 @@ func TestOnceForged(t *testing.T) {
 	})
 	var none collections.Mem
 	o := collections.Origin{Tag: [8]byte{9}, Time: 1 << 40}
-	tx := collections.Begin(&none, o)
-	must(t, tx.Store(open(t, tx, "r", collections.Register, collections.Once), []byte("forged")))
-	must(t, tx.Put(open(t, tx, "m", collections.Map, collections.Once), []byte("k"), []byte("forged")))
-	writes, err := collections.Fold(&a.state, tx.Ops(), o)
-	must(t, err)
-	for _, w := range writes {
-		if strings.Contains(string(w.New), "forged") {
-			t.Errorf("%x is %q", w.Key, w.New)
+	for _, flags := range []collections.Flags{0, collections.Once} {
+		tx := collections.Begin(&none, o)
+		must(t, tx.Store(open(t, tx, "r", collections.Register, flags), []byte("forged")))
+		must(t, tx.Put(open(t, tx, "m", collections.Map, flags), []byte("k"), []byte("forged")))
+		writes, err := collections.Fold(&a.state, tx.Ops(), o)
+		must(t, err)
+		for _, w := range writes {
+			if strings.Contains(string(w.New), "forged") {
+				t.Errorf("flags %d: %x is %q", flags, w.Key, w.New)
+			}
+		}
+	}
+	for _, name := range []string{"r", "m"} {
+		tx := collections.BeginReadOnly(&a.state)
+		items := must1[[]collections.Item](t)(tx.Scan(0, nil, nil, 9))
+		stamp := items[strings.Index("mr", name)].Stamp
+		drop := binary.BigEndian.AppendUint64([]byte{1, 7, 0, 1, name[0], 1}, stamp.Time)
+		drop = append(drop, stamp.Tag[:]...)
+		if writes, err := collections.Fold(&a.state, drop, o); err != nil || len(writes) > 0 {
+			t.Errorf("dropping %s: %d writes, %v", name, len(writes), err)
 		}
 	}
 }
 
-// TestList of collections: they are opened by index, stay what they are when it changes, and are
+// TestListOfCollections: they are opened by index, stay what they are when it changes, and are
 // gone with their element.
 func TestListOfCollections(t *testing.T) {
 	w, a, b := two(t, 3, func(tx *collections.Tx) {
@@ -325,4 +348,41 @@ func TestAddAgain(t *testing.T) {
 			t.Fatalf("seed %d: removed", seed)
 		}
 	}
+}
+
+// TestStampsAreBounded: of one writer who never looks an element has one stamp, and of many who do
+// not there are MaxSeen.
+func TestStampsAreBounded(t *testing.T) {
+	var m collections.Mem
+	add := []byte{1, 2, 0, 0, 1, 's', byte(collections.Set), 0}
+	for range 100 {
+		add = append(add, 8, 1, 1, 'x', 0)
+	}
+	longest := func() (n int) {
+		for _, e := range must1[[]collections.Entry](t)(m.Range(nil, nil, m.Len())) {
+			n = max(n, len(e.Value))
+		}
+		return n
+	}
+	for i := range 2 * collections.MaxSeen {
+		writes, err := collections.Fold(&m, add, collections.Origin{Time: uint64(i+1) << 16, Tag: [8]byte{byte(i), byte(i >> 8)}})
+		must(t, err)
+		m.Apply(writes)
+		if i == 0 && longest() > 18+16 {
+			t.Errorf("one writer has a row of %d bytes", longest())
+		}
+	}
+	if got, want := longest(), 18+16*collections.MaxSeen; got != want {
+		t.Errorf("many writers have a row of %d bytes, want %d", got, want)
+	}
+}
+
+// TestMuchInOneCall: rows that are written again and again count once.
+func TestMuchInOneCall(t *testing.T) {
+	two(t, 1, func(tx *collections.Tx) {
+		r := open(t, tx, "t", collections.Text, 0)
+		for i := range 25_000 {
+			must(t, tx.InsertText(r, int64(i), "x"))
+		}
+	})
 }

@@ -2,6 +2,7 @@ package collections
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -26,6 +27,9 @@ func (t *Tx) Item(r Ref, key []byte) (item Item, ok bool, err error) {
 	return item, err == nil, err
 }
 
+// MaxTold is how many values of one operation are described.
+const MaxTold = 64
+
 // Level is one step of the way from the root to a collection.
 type Level struct {
 	In Kind // what it is a step in
@@ -49,8 +53,9 @@ type Op struct {
 	Element string
 	// Where says at which place of a list or text something is inserted.
 	Where string
-	// Values are what is stored, put, set, inserted or typed.
+	// Values are what is stored, put, set, inserted or typed, at most MaxTold; More counts others.
 	Values [][]byte
+	More   int
 	Amount int64 // of an increase
 	Count  int   // of erased elements
 	// Seen are how many earlier writes the operation knows of and takes away.
@@ -148,8 +153,10 @@ func newDecoder(ops []byte) (*decoder, error) {
 func (o *op) describe(known namings, at int) Op {
 	out := Op{
 		Name: o.code.String(), Path: known.path(at), Kind: known[at].kind, Flags: known[at].flags,
-		Seen: len(o.seen), Amount: o.amount, Values: o.values,
+		Seen: len(o.seen), Amount: o.amount,
 	}
+	told := min(len(o.values), MaxTold)
+	out.Values, out.More = slices.Clone(o.values[:told]), len(o.values)-told
 	if o.code != opMake {
 		out.Key = o.step.key
 	}

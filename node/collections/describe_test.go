@@ -126,6 +126,11 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("of %d operations: %d and %d more", len(list), len(short), more)
 		}
 	}
+	tx := collections.Begin(&collections.Mem{}, collections.Origin{Time: 1 << 16})
+	must(t, tx.Insert(open(t, tx, "l", collections.List, 0), 0, make([][]byte, 1000)...))
+	if list, _, err := collections.Describe(tx.Ops(), 10); err != nil || len(list[1].Values) != collections.MaxTold || list[1].More != 1000-collections.MaxTold {
+		t.Errorf("many values: %+v, %v", list, err)
+	}
 	for name, ops := range map[string]string{
 		"another version": "\x02", "none": "\x01", "an unknown code": "\x01\x63\x00", "cut short": "\x01\x05\x00", "not named": "\x01\x03\x07\x01a",
 	} {

@@ -240,3 +240,22 @@ func reencode(t *testing.T, ops []byte) []byte {
 	}
 	return again
 }
+
+// TestOneOperation: one operation that names very many elements ends soon after the limit.
+func TestOneOperation(t *testing.T) {
+	e := newEngine(&Mem{}, Origin{Time: 1 << 16})
+	long := op{code: opType, object: 1, value: bytes.Repeat([]byte("x"), MaxInsert)}
+	over := op{code: opErase, object: 1}
+	for range 40_000 {
+		over.spans = append(over.spans, span{element: element{run: Stamp{Time: 1<<16 + 1}}, n: MaxInsert})
+	}
+	for _, o := range []op{{code: opMake, step: keyStep([]byte("t")), kind: Text}, long} {
+		if err := e.do(&o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit := (*LimitError)(nil)
+	if err := e.do(&over); !errors.As(err, &limit) || e.rows.work > MaxWork+MaxWork/8 {
+		t.Errorf("%d units of work, %v", e.rows.work, err)
+	}
+}

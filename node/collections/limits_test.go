@@ -353,3 +353,57 @@ func TestKVFails(t *testing.T) {
 		t.Errorf("Open: %v", err)
 	}
 }
+
+// strict is a state below that knows no keys longer than a store may have.
+type strict struct {
+	collections.Mem
+	t *testing.T
+}
+
+func (s *strict) Get(key []byte) ([]byte, bool, error) {
+	if len(key) > 512 {
+		s.t.Errorf("Get of a key of %d bytes", len(key))
+	}
+	return s.Mem.Get(key)
+}
+
+func (s *strict) Range(prefix, after []byte, limit int) ([]collections.Entry, error) {
+	if len(prefix) > 512 || len(after) > 512 {
+		s.t.Errorf("Range from a key of %d bytes", len(after))
+	}
+	return s.Mem.Range(prefix, after, limit)
+}
+
+// TestLongKeys: what an application asks for does not get below if it is too long.
+func TestLongKeys(t *testing.T) {
+	kv := &strict{t: t}
+	o := collections.Origin{Time: 1 << 16}
+	tx := collections.Begin(kv, o)
+	r := open(t, tx, "m", collections.Map, 0)
+	longest := bytes.Repeat([]byte("k"), collections.MaxKey)
+	must(t, tx.Put(r, longest, nil))
+	must(t, tx.Put(r, []byte("l"), nil))
+	writes, err := tx.Writes()
+	must(t, err)
+	kv.Apply(writes)
+	tx = collections.Begin(kv, o)
+	r = open(t, tx, "m", collections.Map, 0)
+	long := bytes.Repeat([]byte("k"), 10_000)
+	for name, err := range map[string]error{
+		"Has": second(tx.Has(r, long)), "KindOf": second(tx.KindOf(r, long)), "Remove": second(tx.Remove(r, long)),
+		"Add": second(tx.Add(open(t, tx, "s", collections.Set, 0), long)), "Put": tx.Put(r, long, nil),
+	} {
+		if !errors.Is(err, collections.ErrKeySize) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := tx.Get(r, long); !errors.Is(err, collections.ErrKeySize) {
+		t.Errorf("Get: %v", err)
+	}
+	if items := must1[[]collections.Item](t)(tx.Scan(r, long, nil, 9)); len(items) != 1 || string(items[0].Key) != "l" {
+		t.Errorf("after a long key: %v", items)
+	}
+	if items := must1[[]collections.Item](t)(tx.Scan(r, nil, long, 9)); len(items) != 1 || len(items[0].Key) != collections.MaxKey {
+		t.Errorf("up to a long key: %v", items)
+	}
+}

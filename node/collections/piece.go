@@ -3,7 +3,6 @@ package collections
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"unicode/utf8"
 )
 
@@ -49,19 +48,12 @@ func (p *piece) cut(n uint32) (head, tail piece) {
 	return head, tail
 }
 
-// joins tells whether next goes on where p ends.
-func (p *piece) joins(next *piece) bool {
-	return p.run == next.run && p.end() == next.off && p.removed == next.removed
-}
+// joins tells whether next is one with p: what is removed of a run, with nothing in between, is one
+// piece. Visible pieces of a run that are next to each other there are none.
+func (p *piece) joins(next *piece) bool { return p.removed && next.removed && p.run == next.run }
 
-// join appends a piece that goes on where p ends.
-func (p *piece) join(next piece) {
-	p.n += next.n
-	p.right = next.right
-	if p.text != nil {
-		p.text = append(slices.Clip(p.text), next.text...)
-	}
-}
+// join appends a piece that is one with p.
+func (p *piece) join(next piece) { p.n, p.right = p.n+next.n, next.right }
 
 // byteOffset gives where the n-th code point begins.
 func byteOffset(text []byte, n int) int {
@@ -211,7 +203,7 @@ func decodeLeaf(number uint32, b []byte, isText bool) (*leaf, error) {
 	return l, nil
 }
 
-// join puts pieces together that are parts of one.
+// join puts removed pieces together.
 func (l *leaf) join() {
 	kept := l.pieces[:1]
 	for _, p := range l.pieces[1:] {
