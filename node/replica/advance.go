@@ -181,19 +181,21 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 // leaveOut sees to a delta that comes next and waits: if it was in the state
 // before, it is not any more.
 func (b *batch) leaveOut(id delta.ID, t delta.Time) error {
-	if _, noted := b.records[id]; noted {
+	_, orphan := b.orphans[id] // what it says at rest is that a parent is missing
+	if _, noted := b.records[id]; noted && !orphan {
 		return nil
 	}
+	delete(b.orphans, id)
 	if _, isNew := b.arrived[id]; isNew {
 		b.rests(id, t)
 		return nil
 	}
 	place := delta.Place{Time: t, ID: id}
-	if place.Compare(b.view.Context().Last) > 0 {
+	if place.Compare(b.view.Context().Last) > 0 && !orphan {
 		return nil // behind all that was in the state
 	}
 	rec, err := b.view.Head(place)
-	if err != nil || rec.Fate == store.FateWaiting {
+	if err != nil || rec.Fate == store.FateWaiting && !orphan {
 		return err
 	}
 	b.uncount(rec.Fate)

@@ -250,6 +250,18 @@ func badCases(t *testing.T) []badCase {
 			},
 		},
 		{
+			name: "a day ahead", refused: "more than a day ahead of this node's clock",
+			make: func(w *world, a *author) [][]byte {
+				return one(w.write(a, uint64(25*time.Hour)/delta.Tick, tape("sba"), w.creator.last).Bytes())
+			},
+		},
+		{
+			name: "almost a day ahead", fate: store.FateWaiting, reason: "clock: ",
+			make: func(w *world, a *author) [][]byte {
+				return one(w.write(a, uint64(23*time.Hour)/delta.Tick, tape("sba"), w.creator.last).Bytes())
+			},
+		},
+		{
 			name: "version", fate: store.FateWaiting, reason: "upgrade: ",
 			make: func(w *world, a *author) [][]byte {
 				return one(w.forge(a, forged{version: 2, kind: 2, parents: []*delta.Delta{w.creator.last}, seq: 1, more: []any{uint64(7)}}))

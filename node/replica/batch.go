@@ -18,8 +18,13 @@ import (
 )
 
 // maxAhead is how far a context's time may run ahead of this node's clock
-// before the node refuses to write, and before a delta waits for the clock (R2).
-const maxAhead = 5 * time.Minute
+// before the node refuses to write, and before a delta waits for the clock (R2). One
+// that is maxWait ahead is not kept until then: it would take the room of others for
+// as long as its author likes, and comes again by its vector.
+const (
+	maxAhead = 5 * time.Minute
+	maxWait  = 24 * time.Hour
+)
 
 // maxOwnFuel is what applying a call's own delta may use here: on a replica whose
 // state differs it may cost more, and must not come near the budget (R7). The
@@ -46,6 +51,7 @@ type batch struct {
 	history *history // the graph, when the batch needed it
 	arrived map[delta.ID][]byte
 	records map[delta.ID]*store.DeltaRecord // of deltas whose fate is new
+	orphans map[delta.ID]struct{}           // connected here, perhaps after they waited for that
 
 	step    store.Step
 	made    []*delta.Delta // here, in this batch
@@ -89,6 +95,7 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 		keys:       make(map[delta.EpochID]delta.EpochKey),
 		arrived:    make(map[delta.ID][]byte),
 		records:    make(map[delta.ID]*store.DeltaRecord),
+		orphans:    make(map[delta.ID]struct{}),
 	}
 	owned, err := view.Identities()
 	if err != nil {

@@ -178,10 +178,11 @@ func (s *Set) Lead(ctx context.Context, id ident.ContextID) (func(), error) {
 // something happen before it takes the live state's place.
 func (s *Set) RefoldOnce(ctx context.Context, id ident.ContextID, during func()) error {
 	r := s.replica(id)
-	if err := r.refolds(ctx, true); err != nil {
+	ctx, done, err := r.takeOver(ctx, false)
+	if err != nil {
 		return err
 	}
-	defer func() { _ = r.refolds(ctx, false) }()
+	defer done()
 	j, err := s.beginRefold(ctx, r, false)
 	if err != nil {
 		return err
@@ -242,3 +243,6 @@ func CheckShallow(depth uint64, each time.Duration, gaveUp uint64) bool {
 	}
 	return f.isShallow(depth)
 }
+
+// Queued is how many wait for the lead of a context.
+func (s *Set) Queued(id ident.ContextID) int { return s.replica(id).length() }

@@ -267,3 +267,64 @@ func TestSpanOfAnotherState(t *testing.T) {
 	o.same()
 	o.h.verify(o.w.context)
 }
+
+// TestRebuildEndsAPacedJob: who asks for a rebuild does not wait for a deep roll-back
+// that takes its time.
+func TestRebuildEndsAPacedJob(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 8)
+	s.take(s.grow(260, 3)...)
+	h.set.Believe(replica.Ages)
+	late := s.late(30)
+	s.take(late)
+	unlock, err := h.set.Lead(t.Context(), s.w.context)
+	must(t, err)
+	paced := make(chan struct{})
+	go func() {
+		defer close(paced)
+		h.set.Deepen(t.Context())
+	}()
+	eventually(t, func() bool { return h.set.Queued(s.w.context) == 1 }) // it wants to begin
+	rebuilt := make(chan error, 1)
+	go func() {
+		_, err := h.set.Rebuild(t.Context(), s.w.context)
+		rebuilt <- err
+	}()
+	eventually(t, func() bool { return h.set.Queued(s.w.context) == 2 })
+	unlock()
+	<-paced
+	must(t, <-rebuilt)
+	if rec := h.fates(s.c)[late.ID()]; rec.Fate == store.FateWaiting {
+		t.Errorf("the late one is %s %s", rec.Fate, rec.Reason)
+	}
+	if n := count(t, h.reg, "mero_replica_refolds_total", "failed"); n != 0 {
+		t.Errorf("%v failed", n)
+	}
+	s.same()
+}
+
+// TestDeepRollbacksSideBySide: a deep roll-back that cannot go on keeps no other
+// context waiting.
+func TestDeepRollbacksSideBySide(t *testing.T) {
+	h := newQuickHome(t)
+	slow, quick := newStage(t, h, 8), newStage(t, h, 9)
+	for _, s := range []*stage{slow, quick} {
+		s.take(s.grow(260, 0)...)
+	}
+	h.set.Believe(replica.Ages)
+	slow.take(slow.late(30))
+	quick.take(quick.late(30))
+	unlock, err := h.set.Lead(t.Context(), slow.w.context)
+	must(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.set.Deepen(t.Context())
+	}()
+	eventually(t, func() bool { return quick.waits("order") == 0 })
+	unlock()
+	<-done
+	for _, s := range []*stage{slow, quick} {
+		s.same()
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"mero/node/delta"
@@ -209,17 +210,8 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 	}
 	begun := time.Now()
 	done, payload, void, err := j.b.judgeOnce(ctx, d)
-	if errors.Is(err, errStranger) {
-		j.held[id] = &wait{kind: waitKey, words: words(err), stranger: err}
-		return errHeld
-	}
 	if err != nil {
-		kind, words := shortage(err)
-		if kind == "" || ctx.Err() != nil {
-			return fmt.Errorf("fold delta %s: %w", id, err)
-		}
-		j.held[id] = &wait{kind: kind, words: words, since: j.set.deps.Wall()}
-		return errHeld
+		return j.leaveOut(ctx, id, err)
 	}
 	if void == "" {
 		if err := j.b.unlocal(done); err != nil {
@@ -248,6 +240,38 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 	return j.rest(ctx, time.Since(begun))
 }
 
+// leaveOut makes a delta wait that cannot be folded here, or has to be dropped.
+func (j *job) leaveOut(ctx context.Context, id delta.ID, err error) error {
+	if errors.Is(err, errStranger) {
+		j.held[id] = &wait{kind: waitKey, words: words(err), stranger: err}
+		return errHeld
+	}
+	kind, words := shortage(err)
+	if kind == "" || ctx.Err() != nil {
+		return fmt.Errorf("fold delta %s: %w", id, err)
+	}
+	j.held[id] = &wait{kind: kind, words: words, since: j.set.deps.Wall()}
+	return errHeld
+}
+
+// pace is the share of a core that all paced jobs have together.
+type pace struct {
+	mu   sync.Mutex
+	free time.Time // when all that was worked has been rested for
+}
+
+// after gives how long a job that has worked so long waits.
+func (p *pace) after(worked time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.free.Before(now) {
+		p.free = now.Add(-worked)
+	}
+	p.free = p.free.Add((1 + share) * worked)
+	return p.free.Sub(now)
+}
+
 // rest keeps a job to its share of a core. It waits once enough has come
 // together for that to be worth it.
 func (j *job) rest(ctx context.Context, worked time.Duration) error {
@@ -255,7 +279,7 @@ func (j *job) rest(ctx context.Context, worked time.Duration) error {
 	if !j.pace || j.work < 5*time.Millisecond {
 		return nil
 	}
-	timer := time.NewTimer(share * j.work)
+	timer := time.NewTimer(j.set.pace.after(j.work))
 	defer timer.Stop()
 	j.work = 0
 	select {
@@ -299,10 +323,11 @@ func (h *history) wanted(from delta.Place, out map[delta.ID]*wait, late map[delt
 // place, or from genesis, and switches to the result.
 func (s *Set) refold(ctx context.Context, id ident.ContextID, genesis, pace bool) error {
 	r := s.replica(id)
-	if err := r.refolds(ctx, true); err != nil {
+	ctx, done, err := r.takeOver(ctx, pace)
+	if err != nil {
 		return err
 	}
-	defer func() { _ = r.refolds(context.WithoutCancel(ctx), false) }()
+	defer done()
 	for range maxRestarts {
 		err := s.refoldOnce(ctx, r, genesis, pace)
 		if !errors.Is(err, errRestart) {
@@ -312,17 +337,57 @@ func (s *Set) refold(ctx context.Context, id ident.ContextID, genesis, pace bool
 	return errRestart
 }
 
-// refolds notes under the lead that a job runs or not. Only one may.
-func (r *replica) refolds(ctx context.Context, begins bool) error {
+// working is a job of a context that runs.
+type working struct {
+	paced bool
+	end   context.CancelFunc
+	done  chan struct{}
+}
+
+// takeOver begins the work of a job. Only one may run: a paced one waits for its turn;
+// but somebody waits for one without a pace, which therefore ends a paced one. done
+// must be called.
+func (r *replica) takeOver(ctx context.Context, pace bool) (_ context.Context, done func(), _ error) {
+	ctx, cancel := context.WithCancel(ctx)
+	mine := &working{paced: pace, end: cancel, done: make(chan struct{})}
+	for {
+		other, err := r.refolds(ctx, mine)
+		if err == nil && other == nil {
+			return ctx, func() {
+				_, _ = r.refolds(context.WithoutCancel(ctx), nil)
+				close(mine.done)
+				cancel()
+			}, nil
+		}
+		if err == nil && !pace && !other.paced {
+			err = ErrBusyFolding
+		}
+		if err != nil {
+			cancel()
+			return nil, nil, err
+		}
+		if !pace {
+			other.end()
+		}
+		select {
+		case <-other.done:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// refolds notes under the lead that a job runs, or with nil that none does, unless
+// there is another one.
+func (r *replica) refolds(ctx context.Context, w *working) (other *working, err error) {
 	if err := r.lock(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	defer r.unlock()
-	if begins && r.refolding {
-		return ErrBusyFolding
+	if w != nil && r.refolding != nil {
+		return r.refolding, nil
 	}
-	r.refolding, r.touched, r.lowest = begins, nil, nil
-	return nil
+	r.refolding, r.touched, r.lowest = w, nil, nil
+	return nil, nil
 }
 
 func (s *Set) refoldOnce(ctx context.Context, r *replica, genesis, pace bool) error {

@@ -61,6 +61,7 @@ func (n *naive) receive(envelopes ...[]byte) {
 		case errors.As(err, &newer):
 			n.got[newer.ID] = letter{id: newer.ID, header: newer.Header}
 		case err != nil || d.Header().Context != n.w.context:
+		case d.Header().Time.Wall().Sub(n.now) > 24*time.Hour: // it comes again
 		default:
 			n.got[d.ID()] = letter{id: d.ID(), header: d.Header(), delta: d}
 		}

@@ -49,9 +49,9 @@ type replica struct {
 	// gone: the context was removed from here. Should it come again, another queue
 	// is made for it.
 	gone bool
-	// refolding: work beside the live state goes on. touched are the keys of the state
+	// refolding is the job that goes on beside the live state. touched are the keys of the state
 	// that were written meanwhile, and lowest how far the state was taken back.
-	refolding bool
+	refolding *working
 	touched   map[string]struct{}
 	lowest    *delta.Place
 
@@ -290,7 +290,7 @@ const tidyAfter = 256
 // cache, so a failure costs a longer roll-back at most.
 func (r *replica) tidy(state uint64) {
 	patience := 1
-	if r.refolding {
+	if r.refolding != nil {
 		patience = 4
 	}
 	if r.spans < patience*tidyAfter && r.spanBytes < patience*trail.Budget(state) {

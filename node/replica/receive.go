@@ -233,8 +233,11 @@ func (b *batch) dropMisfits() {
 	}
 }
 
-// errFull refuses a delta that would have to wait: it comes again by its vector.
-var errFull = errors.New("too many deltas wait already")
+// What is refused because it would have to wait comes again by its vector.
+var (
+	errFull  = errors.New("too many deltas wait already")
+	errAhead = errors.New("its time is more than a day ahead of this node's clock")
+)
 
 // admit takes one delta into the graph and gives the places of those that can be
 // folded because of it.
@@ -246,6 +249,10 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	}
 	refuse := func(id delta.ID, author ident.PublicKey, err error) {
 		got.Refused = append(got.Refused, Refusal{At: b.set.deps.Wall(), Delta: id, Author: author, Reason: words(err)})
+	}
+	if ahead := p.header.Time.Wall().Sub(b.set.deps.Wall()); ahead > maxWait {
+		refuse(p.id, p.header.Author, fmt.Errorf("%w: %s", errAhead, ahead.Round(time.Minute)))
+		return nil, nil
 	}
 	if err := b.unsealNow(&p); err != nil {
 		return nil, err
@@ -276,13 +283,14 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	}
 	if err != nil {
 		refuse(p.id, p.header.Author, err)
+		b.tellForks(added.Connected)
 		return b.connect(added.Connected)
 	}
 	got.New++
 	b.arrived[p.id] = p.raw
 	// It may have been discarded by this very batch, and have come again.
 	b.step.DeltaDrop = slices.DeleteFunc(b.step.DeltaDrop, func(d delta.Place) bool { return d.ID == p.id })
-	b.tellForks(&p.header, added.Connected)
+	b.tellForks(added.Connected)
 	if len(added.Connected) == 0 {
 		got.Missing = append(got.Missing, added.Missing...)
 		b.waits(p.id, p.header.Time, &wait{kind: waitParents, words: missing(added.Missing), since: b.set.deps.Wall()})
@@ -291,14 +299,18 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	return b.connect(added.Connected)
 }
 
-// tellForks reports a writer that gave one number to two deltas (R3). Both count.
-func (b *batch) tellForks(h *delta.Header, connected []delta.ID) {
-	if len(connected) == 0 || !b.history.graph.IsForked(h.Writer()) {
-		return
+// tellForks reports deltas whose writer gave their number to others too (R3). All of
+// them count.
+func (b *batch) tellForks(connected []delta.ID) {
+	for _, id := range connected {
+		if !b.history.graph.IsTwin(id) {
+			continue
+		}
+		n, _ := b.history.graph.Get(id)
+		b.set.metrics.forked.Inc()
+		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).Stringer("writer", n.Writer).Uint64("number", n.Seq).
+			Msg("a writer gave one number to several deltas: its node was copied or restored, or it cheats")
 	}
-	b.set.metrics.forked.Inc()
-	b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("writer", h.Writer()).Uint64("number", h.Seq).
-		Msg("a writer gave one number to several deltas: its node was copied or restored, or it cheats")
 }
 
 func missing(ids []delta.ID) string {
@@ -336,6 +348,7 @@ func (b *batch) connect(ids []delta.ID) ([]delta.Place, error) {
 			continue
 		}
 		free = append(free, place)
+		b.orphans[id] = struct{}{}
 	}
 	return free, nil
 }

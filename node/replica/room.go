@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"maps"
+
 	"mero/node/delta"
 	"mero/node/ident"
 )
@@ -15,7 +17,9 @@ type room struct {
 // room counts what waits for something that may never come, with what rests on it.
 // What waits for a deep roll-back is delayed and never refused (R8).
 func (h *history) room() *room {
-	r := &room{all: maxHeld - h.graph.Pending(), each: make(map[ident.PublicKey]int), stuck: make(map[delta.ID]struct{})}
+	r := &room{
+		all: maxHeld - h.graph.Pending(), each: maps.Clone(h.graph.PendingByAuthor()), stuck: make(map[delta.ID]struct{}),
+	}
 	var roots []delta.ID
 	for id, w := range h.held {
 		if w.kind != waitOrder {

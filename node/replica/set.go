@@ -58,6 +58,7 @@ type Set struct {
 	writers writers
 
 	exhausted exhausted
+	pace      pace
 	queued    chan struct{} // tells Run that cross-context calls wait
 	late      chan struct{} // tells Run that deep is not empty
 

@@ -82,7 +82,7 @@ func (s *Set) Run(ctx context.Context) error {
 	return nil
 }
 
-// runDeep does deep roll-backs, one context after another.
+// runDeep does deep roll-backs.
 func (s *Set) runDeep(ctx context.Context) {
 	for {
 		s.Deepen(ctx)
@@ -94,22 +94,37 @@ func (s *Set) runDeep(ctx context.Context) {
 	}
 }
 
-// Deepen does the deep roll-backs that are due, with at most a quarter of a core,
-// and returns when they are done or ctx ends. Run calls it; whoever has no Run may.
+// atOnce is how many contexts have a deep roll-back at the same time, so that a long
+// one does not keep all others waiting.
+const atOnce = 4
+
+// Deepen does the deep roll-backs that are due, with at most a quarter of a core
+// together, and returns when they are done or ctx ends. Run calls it; whoever has no
+// Run may.
 func (s *Set) Deepen(ctx context.Context) {
-	for ctx.Err() == nil {
-		s.mu.Lock()
-		var id ident.ContextID
-		for id = range s.deep {
-			break
-		}
-		delete(s.deep, id)
-		s.mu.Unlock()
-		if id.IsZero() {
-			return
-		}
-		s.deepenOne(ctx, id)
+	var wg sync.WaitGroup
+	for range atOnce {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				id, due := s.nextDeep()
+				if !due {
+					return
+				}
+				s.deepenOne(ctx, id)
+			}
+		})
 	}
+	wg.Wait()
+}
+
+func (s *Set) nextDeep() (id ident.ContextID, due bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id = range s.deep {
+		delete(s.deep, id)
+		return id, true
+	}
+	return id, false
 }
 
 func (s *Set) deepenOne(ctx context.Context, id ident.ContextID) {
@@ -122,8 +137,7 @@ func (s *Set) deepenOne(ctx context.Context, id ident.ContextID) {
 		s.metrics.refolds.WithLabelValues("done").Inc()
 		log.Info().Dur("took", time.Since(begun)).Msg("late deltas are in their place")
 	case ctx.Err() != nil, errors.Is(err, ErrContextNotFound):
-	case errors.Is(err, ErrBusyFolding):
-		// Whoever folds takes the late ones along.
+	case errors.Is(err, context.Canceled): // by a rebuild, which takes the late ones along
 	default:
 		s.metrics.refolds.WithLabelValues("failed").Inc()
 		log.Warn().Err(err).Msg("late deltas cannot be put into their place now; that is tried again")

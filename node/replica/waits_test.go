@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,5 +161,96 @@ func TestStrangersKeyComesLater(t *testing.T) {
 		s.take(lost)
 		s.same()
 		h.verify(s.w.context)
+	}
+}
+
+// TestReasonOfAnOrphanWhoseParentWaits: a delta that came before its parent says what it
+// waits for when that has come and waits itself.
+func TestReasonOfAnOrphanWhoseParentWaits(t *testing.T) {
+	for _, together := range []bool{true, false} {
+		h, elsewhere := newQuickHome(t), newQuickHome(t)
+		h.wall = func() time.Time { return base.Add(time.Minute) }
+		_, app := tapeModule(t, elsewhere)
+		w := newWorld(t, app, 1<<20)
+		c := w.join(h) // the application is not installed
+		parent := w.write(w.creator, 1, tape("saa"))
+		child := w.write(w.creator, 1, tape("aab"))
+		if together {
+			h.receive(c, child.Bytes(), parent.Bytes())
+		} else {
+			h.receive(c, child.Bytes())
+			h.receive(c, parent.Bytes())
+		}
+		if got := h.fates(c)[child.ID()].Reason; !strings.Contains(got, "it rests on "+parent.ID().String()+", which waits (code)") {
+			t.Errorf("together=%v: it is said to wait for %q", together, got)
+		}
+	}
+}
+
+// TestForkOfAnOrphanIsReported: a fork is reported when the twin came before its parent.
+func TestForkOfAnOrphanIsReported(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 3)
+	log, reg := h.loud()
+	a, b := newAuthor(s.rng), newAuthor(s.rng)
+	parent := s.w.write(b, 1, tape("scc"), s.chain[0])
+	twin := func(op string, parents ...*delta.Delta) *delta.Delta {
+		d, err := s.w.sealAs(a, 1, 1, payload(t, op), s.w.key, parents...)
+		must(t, err)
+		return d
+	}
+	s.take(twin("sba", s.chain[0]))
+	s.take(twin("sbb", parent))
+	s.take(parent)
+	s.same()
+	if n := count(t, reg, "mero_replica_forked_deltas_total", ""); n != 1 || !strings.Contains(log.String(), "gave one number") {
+		t.Errorf("%v are counted; log %s", n, log)
+	}
+}
+
+// TestLaterDeltasOfAForkedWriter: numbers that were given once are no forks.
+func TestLaterDeltasOfAForkedWriter(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 3)
+	a := newAuthor(s.rng)
+	for _, op := range []string{"sba", "sbb"} {
+		d, err := s.w.sealAs(a, 1, 1, payload(t, op), s.w.key, s.chain[0])
+		must(t, err)
+		s.take(d)
+		a.seq, a.last = 1, d
+	}
+	log, reg := h.loud()
+	s.take(s.w.write(a, 1, tape("sbc")))
+	s.take(s.w.write(a, 1, tape("sbc")))
+	if n := count(t, reg, "mero_replica_forked_deltas_total", ""); n != 0 {
+		t.Errorf("numbers that were given once are counted %v times as forks: %s", n, log)
+	}
+}
+
+// TestOneAuthorsShare: what waits for its parents and what waits for something else
+// share what one author may have waiting.
+func TestOneAuthorsShare(t *testing.T) {
+	if raced {
+		t.Skip("deltas by the thousands, one after another: there is nothing to race")
+	}
+	h := newQuickHome(t)
+	s := newStage(t, h, 3)
+	a := newAuthor(rand.New(rand.NewPCG(1, 1)))
+	unknown := delta.NewEpochKey()
+	var lost, sealed [][]byte
+	s.w.write(a, 1, tape("saa"), s.chain[0]) // never arrives
+	for range 1024 {
+		lost = append(lost, s.w.write(a, 1, tape("saa")).Bytes())
+	}
+	a = &author{key: a.key, inc: delta.NewIncarnation()}
+	for range 1024 {
+		d, err := s.w.sealAs(a, a.seq+1, 1, payload(t, "saa"), unknown, s.chain[0], a.last)
+		must(t, err)
+		a.seq, a.last, sealed = a.seq+1, d, append(sealed, d.Bytes())
+	}
+	h.receive(s.c, lost...)
+	h.receive(s.c, sealed...)
+	if n := h.info(s.c).Waiting; n > 1024 {
+		t.Errorf("%d deltas of one author wait", n)
 	}
 }
