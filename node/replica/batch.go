@@ -65,6 +65,7 @@ type batch struct {
 	lowest    delta.Place   // to where, at the furthest
 	deep      bool          // a deep roll-back is wanted
 	more      bool          // the step is full: what follows is for the next one
+	idle      bool          // it only looked at what waits
 	begun     time.Time     // of folding
 	depth     uint64        // of the roll-back
 	took      time.Duration // for it and what it made necessary

@@ -246,3 +246,22 @@ func CheckShallow(depth uint64, each time.Duration, gaveUp uint64) bool {
 
 // Queued is how many wait for the lead of a context.
 func (s *Set) Queued(id ident.ContextID) int { return s.replica(id).length() }
+
+// Tend is one of Run's looks at what waits, in so long from now.
+func (s *Set) Tend(ctx context.Context, id ident.ContextID, later time.Duration) {
+	r := s.replica(id)
+	r.mu.Lock()
+	r.used, r.looked = r.used.Add(-later), r.looked.Add(-later)
+	r.mu.Unlock()
+	s.tend(ctx)
+}
+
+// HasGraph reports whether the graph of a context is in memory.
+func (s *Set) HasGraph(ctx context.Context, id ident.ContextID) bool {
+	r := s.replica(id)
+	if err := r.lock(ctx); err != nil {
+		panic(err)
+	}
+	defer r.unlock()
+	return r.history != nil
+}

@@ -61,6 +61,8 @@ type replica struct {
 	inbox      []*arrival
 	collecting bool // somebody sees to the inbox
 	used       time.Time
+	looked     time.Time // at what waits, unused, and with so many applications
+	apps       int
 }
 
 // ticket is one place in the queue.
@@ -254,9 +256,11 @@ func (r *replica) load(view *store.View) error {
 
 // wrote notes what a durable batch left.
 func (r *replica) wrote(b *batch) {
-	r.mu.Lock()
-	r.used = time.Now()
-	r.mu.Unlock()
+	if !b.idle {
+		r.mu.Lock()
+		r.used = time.Now()
+		r.mu.Unlock()
+	}
 	if r.touched != nil {
 		for _, c := range b.step.State {
 			r.touched[string(c.Key)] = struct{}{}

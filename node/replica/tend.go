@@ -166,12 +166,16 @@ func (s *Set) tend(ctx context.Context) {
 		s.deps.Log.Warn().Err(err).Msg("contexts cannot be listed")
 		return
 	}
+	installed, err := s.deps.Apps.List()
+	if err != nil {
+		s.deps.Log.Warn().Err(err).Msg("applications cannot be listed")
+		return
+	}
 	for _, rec := range records {
 		if ctx.Err() != nil {
 			return
 		}
-		if rec.Waiting == 0 {
-			s.rest(rec.ID)
+		if s.replica(rec.ID).rests(len(installed)) || rec.Waiting == 0 {
 			continue
 		}
 		if err := s.Reconsider(ctx, rec.ID); err != nil && ctx.Err() == nil && !errors.Is(err, ErrContextNotFound) {
@@ -180,14 +184,21 @@ func (s *Set) tend(ctx context.Context) {
 	}
 }
 
-// rest drops the graph of a context that has not been used for a while.
-func (s *Set) rest(id ident.ContextID) {
-	r := s.replica(id)
+// rests drops the graph of a context that has not been used for a while, and reports
+// whether that is so. What waits there is looked at again once in such a while, and
+// when there is another number of applications.
+func (r *replica) rests(apps int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.led && time.Since(r.used) > idleHistory {
-		r.history = nil
+	if r.led || time.Since(r.used) <= idleHistory {
+		return false
 	}
+	r.history = nil
+	if r.apps == apps && time.Since(r.looked) <= idleHistory {
+		return true
+	}
+	r.apps, r.looked = apps, time.Now()
+	return false
 }
 
 // Reconsider looks again at what deltas of a context wait for, and folds those
@@ -203,6 +214,7 @@ func (b *batch) reconsider(ctx context.Context) error {
 	}
 	free, err := b.retry()
 	if err != nil || len(free) == 0 {
+		b.idle = true
 		return err
 	}
 	return b.advance(ctx, free)

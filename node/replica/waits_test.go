@@ -1,11 +1,13 @@
 package replica_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
+	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/replica"
 	"mero/node/store"
@@ -253,4 +255,36 @@ func TestOneAuthorsShare(t *testing.T) {
 	if n := h.info(s.c).Waiting; n > 1024 {
 		t.Errorf("%d deltas of one author wait", n)
 	}
+}
+
+// TestUnusedGraphIsDropped: the graph of a context that nobody uses is not kept in
+// memory, whether or not something waits there; what waits is looked at all the same.
+func TestUnusedGraphIsDropped(t *testing.T) {
+	h := newQuickHome(t)
+	s := newStage(t, h, 5)
+	now := h.wall()
+	h.wall = func() time.Time { return now }
+	d := s.w.write(newAuthor(s.rng), uint64(7*time.Minute)/delta.Tick, tape("saa"), s.chain[0])
+	s.take(d)
+	look := func(later time.Duration, graph bool) {
+		t.Helper()
+		h.set.Tend(t.Context(), s.w.context, later)
+		if got := h.set.HasGraph(t.Context(), s.w.context); got != graph {
+			t.Errorf("after %s more a graph is in memory: %v", later, got)
+		}
+	}
+	look(time.Minute, true)
+	look(5*time.Minute, true) // it was dropped, and is read for the look
+	look(10*time.Second, false)
+	look(10*time.Second, false)
+	_, err := h.apps.Install(t.Context(), bytes.NewReader(append(tapeCode(t), 0, 2, 1, 'x')), apps.Source{URL: "file:///other.wasm"})
+	must(t, err)
+	look(10*time.Second, true)
+	look(10*time.Second, false)
+	now = now.Add(10 * time.Minute)
+	look(6*time.Minute, true)
+	if rec := h.fates(s.c)[d.ID()]; rec.Fate != store.FateFolded {
+		t.Errorf("in its time it is %s %s", rec.Fate, rec.Reason)
+	}
+	look(10*time.Second, true) // it was used
 }
