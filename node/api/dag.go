@@ -243,6 +243,57 @@ type DeltaPayload struct {
 	Events    []EventDetail `json:"events,omitempty"`
 	// Call is set for an application without commit: folding is calling again.
 	Call *CallDetail `json:"call,omitempty"`
+	// Operations are what an application with host-managed collections did to them.
+	Operations *OperationsPayload `json:"operations,omitempty"`
+	// Update is set for a change of the application (R10).
+	Update *UpdatePayload `json:"update,omitempty"`
+}
+
+// OperationsPayload describes operations on host-managed collections.
+type OperationsPayload struct {
+	Size int               `json:"size"`
+	List []OperationDetail `json:"list"`
+	// More counts operations behind the first MaxActionList.
+	More int `json:"more,omitempty"`
+	// Malformed says why they cannot be told; such a delta is void.
+	Malformed string `json:"malformed,omitempty"`
+}
+
+// OperationDetail is one operation on a collection, or the making of one.
+type OperationDetail struct {
+	// Name is make, store, clear, put, remove, drop, add, discard, increase, insert,
+	// insert open, set, erase or type, as node/collections has them.
+	Name string `json:"name"`
+	// Path leads to the collection, as StateQuery.Path does, but that what is in a list
+	// is named by its element.
+	Path []string `json:"path"`
+	// Kind is that of the collection, as StateNode.Kind.
+	Kind string `json:"kind"`
+	Once bool   `json:"once,omitempty"`
+	// Key is a map's key, a set's element or a name, as KeyWord has it.
+	Key string `json:"key,omitempty"`
+	// Element is the list's element that is set; Where is the place of an insertion.
+	Element string `json:"element,omitempty"`
+	Where   string `json:"where,omitempty"`
+	// Values are what is written, at most 64; MoreValues counts others.
+	Values     []Content `json:"values,omitempty"`
+	MoreValues int       `json:"moreValues,omitempty"`
+	// Amount is an increase; Count is how many elements are erased; Seen counts the
+	// earlier writes that it takes away.
+	Amount int64 `json:"amount,omitempty"`
+	Count  int   `json:"count,omitempty"`
+	Seen   int   `json:"seen,omitempty"`
+}
+
+// UpdatePayload is a change of a context's application.
+type UpdatePayload struct {
+	ApplicationID ident.AppID `json:"applicationId"`
+	// Code is the SHA-256 of the application's code.
+	Code    Hash   `json:"code"`
+	Package string `json:"package"`
+	Version string `json:"version"`
+	// MigrateMethod brought the state into the new form; empty: none.
+	MigrateMethod string `json:"migrateMethod,omitempty"`
 }
 
 // GenesisPayload is how a context began.

@@ -37,6 +37,8 @@ const (
 	KindUnsupportedMedia    = "unsupported_media_type"
 	KindContextNotFound     = "context_not_found"
 	KindDeltaNotFound       = "delta_not_found"
+	KindStateNotFound       = "state_not_found"
+	KindSameApplication     = "same_application"
 	KindContextExists       = "context_exists"
 	KindDamaged             = "damaged"
 	KindUninitialized       = "uninitialized"

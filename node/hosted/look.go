@@ -128,10 +128,16 @@ const (
 // with those that come after them, the outer ones first; each tells its length.
 func (l *Look) Tree(n Node, start Start, items, size int) (*Tree, error) {
 	top := &Tree{Node: n}
-	w := walk{look: l, items: items, size: size, queue: []*Tree{top}}
-	for i := 0; i < len(w.queue); i++ {
-		t, left := w.queue[i], len(w.queue)-i
-		if err := w.fill(t, start, (w.items+left-1)/left); err != nil {
+	w := walk{look: l, items: items, size: size, top: top}
+	w.add(top)
+	for len(w.queue) > 0 {
+		t, most := w.queue[0], 0
+		w.queue = w.queue[1:]
+		if t.holds() {
+			most = (w.items + w.holders - 1) / w.holders
+			w.holders--
+		}
+		if err := w.fill(t, start, most); err != nil {
 			return nil, err
 		}
 		start = Start{}
@@ -139,11 +145,23 @@ func (l *Look) Tree(n Node, start Start, items, size int) (*Tree, error) {
 	return top, nil
 }
 
+// holds reports whether there can be entries in a node.
+func (n *Node) holds() bool { return n.IsKeyed() || n.Kind == collections.List }
+
 // walk is a tree that is being made.
 type walk struct {
 	look        *Look
 	items, size int // what may still be shown
+	top         *Tree
 	queue       []*Tree
+	holders     int // in the queue still: what can have entries
+}
+
+func (w *walk) add(t *Tree) {
+	w.queue = append(w.queue, t)
+	if t.holds() {
+		w.holders++
+	}
 }
 
 // fill looks into one node.
@@ -169,7 +187,7 @@ func (w *walk) fill(t *Tree, start Start, most int) (err error) {
 }
 
 // isTop reports whether a tree is what was asked for: it is shown in any case.
-func (w *walk) isTop(t *Tree) bool { return t == w.queue[0] }
+func (w *walk) isTop(t *Tree) bool { return t == w.top }
 
 func (w *walk) register(t *Tree) (err error) {
 	if w.size <= 0 && !w.isTop(t) {
@@ -237,7 +255,7 @@ func (w *walk) entries(t *Tree, start Start, most int) (err error) {
 		w.items--
 		w.size -= len(item.Key) + len(item.Value)
 		if n.Kind != collections.Value {
-			w.queue = append(w.queue, e)
+			w.add(e)
 		}
 	}
 	t.More, err = w.follows(t, start)

@@ -9,6 +9,7 @@ import (
 
 	"mero/node/api"
 	"mero/node/artifact"
+	"mero/node/collections"
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
@@ -80,10 +81,18 @@ func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 			StateQuota: g.StateQuota, Rate: g.Rate,
 		}}
 	}
+	if a := p.update; a != nil {
+		return &api.DeltaPayload{Update: &api.UpdatePayload{
+			ApplicationID: a.App, Code: api.Hash(a.Code), Package: a.Package, Version: a.Version, MigrateMethod: a.Migrate,
+		}}
+	}
 	out := &api.DeltaPayload{}
-	if s := &p.state; s.Call != nil {
+	switch s := &p.state; {
+	case s.Call != nil:
 		out.Call = &api.CallDetail{Method: s.Call.Method, Input: content(s.Call.Input)}
-	} else {
+	case len(s.Ops) > 0:
+		out.Operations = operationsShape(s.Ops)
+	case len(s.Artifact) > 0:
 		out.Artifact = artifactShape(s.Artifact, pinned)
 	}
 	if p.state.GuestRoot != [32]byte{} {
@@ -92,6 +101,42 @@ func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 	}
 	for _, e := range p.state.Events {
 		out.Events = append(out.Events, api.EventDetail{Kind: e.Kind, Data: content(e.Data), Handler: e.Handler})
+	}
+	return out
+}
+
+// operationsShape tells operations on collections.
+func operationsShape(ops []byte) *api.OperationsPayload {
+	out := &api.OperationsPayload{Size: len(ops), List: []api.OperationDetail{}}
+	list, more, err := collections.Describe(ops, api.MaxActionList)
+	if err != nil {
+		out.Malformed = err.Error()
+		return out
+	}
+	out.More = more
+	for i := range list {
+		out.List = append(out.List, operationShape(&list[i]))
+	}
+	return out
+}
+
+func operationShape(o *collections.Op) api.OperationDetail {
+	out := api.OperationDetail{
+		Name: o.Name, Path: []string{}, Kind: kindName(o.Kind), Once: o.Flags&collections.Once != 0,
+		Element: o.Element, Where: o.Where, MoreValues: o.More, Amount: o.Amount, Count: o.Count, Seen: o.Seen,
+	}
+	for _, l := range o.Path {
+		word := l.Element
+		if l.In != collections.List {
+			word = keyWord(l.In, l.Key)
+		}
+		out.Path = append(out.Path, word)
+	}
+	if o.Key != nil {
+		out.Key = keyWord(o.Kind, o.Key)
+	}
+	for _, v := range o.Values {
+		out.Values = append(out.Values, content(v))
 	}
 	return out
 }

@@ -30,11 +30,14 @@ type Inspector struct {
 	turn chan struct{}
 	last *index
 	drop *time.Timer
+
+	// past is held by whoever folds a past state.
+	past chan struct{}
 }
 
 // New makes an inspector over a store and the contexts in it.
 func New(db *store.Store, contexts *replica.Set) *Inspector {
-	return &Inspector{store: db, contexts: contexts, turn: make(chan struct{}, 1)}
+	return &Inspector{store: db, contexts: contexts, turn: make(chan struct{}, 1), past: make(chan struct{}, 1)}
 }
 
 // view opens a context.

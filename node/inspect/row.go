@@ -121,6 +121,7 @@ func fateName(f store.Fate) string {
 // opened is a payload that was read.
 type opened struct {
 	genesis *delta.Genesis
+	update  *delta.App
 	state   delta.State
 }
 
@@ -151,6 +152,12 @@ func (r *rowReader) open(d *delta.Delta) (*opened, string, error) {
 			return nil, err.Error(), nil //nolint:nilerr // it is the answer
 		}
 		return &opened{state: s}, "", nil
+	case delta.KindApp:
+		a, err := delta.DecodeApp(form)
+		if err != nil {
+			return nil, err.Error(), nil //nolint:nilerr // it is the answer
+		}
+		return &opened{update: &a}, "", nil
 	default:
 		return nil, "this release does not know what a delta of kind " + h.Kind.String() + " says", nil
 	}

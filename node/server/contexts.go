@@ -152,6 +152,25 @@ func (x *exchange) deleteContext() error {
 	return x.data(api.DeletedContext{IsDeleted: deleted})
 }
 
+// updateApplication is POST /contexts/:id/application (R10).
+func (x *exchange) updateApplication() error {
+	id, err := x.contextID()
+	if err != nil {
+		return err
+	}
+	var req api.UpdateAppRequest
+	if err := x.decode(&req, "applicationId", "executorPublicKey"); err != nil {
+		return err
+	}
+	_, err = x.server.deps.Contexts.UpdateApp(x.r.Context(), replica.UpdateRequest{
+		Context: id, App: req.ApplicationID, Migrate: req.MigrateMethod, Executor: req.ExecutorPublicKey,
+	})
+	if err != nil {
+		return err
+	}
+	return x.void()
+}
+
 // identities is GET /contexts/:id/identities: all members.
 func (x *exchange) identities() error { return x.keys(x.server.deps.Contexts.Members) }
 

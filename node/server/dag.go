@@ -6,6 +6,7 @@ import (
 
 	"mero/node/api"
 	"mero/node/delta"
+	"mero/node/inspect"
 )
 
 // dag is GET /x/contexts/:id/dag: what is stored of a context's graph.
@@ -40,6 +41,26 @@ func (x *exchange) delta() error {
 		return err
 	}
 	return x.data(detail)
+}
+
+// state is GET /x/contexts/:id/state: what the state of a context is, or was.
+func (x *exchange) state() error {
+	id, err := x.contextID()
+	if err != nil {
+		return err
+	}
+	q, err := api.ParseStateQuery(x.r.URL.Query())
+	if err != nil {
+		return reject(http.StatusBadRequest, "Invalid URL: %v", err)
+	}
+	page, err := x.server.inspector.State(x.r.Context(), id, q)
+	if errors.Is(err, inspect.ErrPath) {
+		return reject(http.StatusBadRequest, "Invalid URL: %v", err)
+	}
+	if err != nil {
+		return err
+	}
+	return x.data(page)
 }
 
 // verifyContext is POST /x/contexts/:id/verify. What is wrong is in the answer: the

@@ -16,7 +16,7 @@ import (
 func graph(t *testing.T) (n *node, c api.CreatedContext, path string) {
 	t.Helper()
 	n = newNode(t, options{})
-	c = n.create("kv")
+	c = n.create("rawkv")
 	for i := range 4 {
 		n.call(c, "set", fmt.Sprintf(`{"key":"k%d","value":"v"}`, i))
 	}
@@ -106,16 +106,17 @@ func TestDagScopes(t *testing.T) {
 		{method: "GET", path: path + "/dag/" + id},
 		{method: "POST", path: path + "/verify", body: `{}`},
 		{method: "POST", path: path + "/rebuild", body: `{}`},
+		{method: "GET", path: path + "/state"},
 	}
 	for scope, want := range map[string][]int{
-		"admin":                              {200, 200, 200, 200},
-		"context:list":                       {200, 403, 403, 403},
-		"context:list[" + ctx + "]":          {200, 403, 403, 403},
-		"context:execute[" + ctx + "]":       {403, 200, 403, 403},
-		"context[" + ctx + "]":               {200, 200, 403, 403},
-		"context[" + someID + "]":            {403, 403, 403, 403},
-		"context[" + ctx + "," + key + "]":   {403, 403, 403, 403},
-		"application blob keys context:list": {200, 403, 403, 403},
+		"admin":                              {200, 200, 200, 200, 200},
+		"context:list":                       {200, 403, 403, 403, 403},
+		"context:list[" + ctx + "]":          {200, 403, 403, 403, 403},
+		"context:execute[" + ctx + "]":       {403, 200, 403, 403, 200},
+		"context[" + ctx + "]":               {200, 200, 403, 403, 200},
+		"context[" + someID + "]":            {403, 403, 403, 403, 403},
+		"context[" + ctx + "," + key + "]":   {403, 403, 403, 403, 403},
+		"application blob keys context:list": {200, 403, 403, 403, 403},
 	} {
 		token := n.token(scope)
 		for i, req := range routes {
@@ -153,7 +154,7 @@ func TestVerifyRoutes(t *testing.T) {
 // TestDagClient: what the client reads is what the routes answer.
 func TestDagClient(t *testing.T) {
 	l := serve(t, options{}, "127.0.0.1:0")
-	c := l.create("kv")
+	c := l.create("rawkv")
 	client, err := api.NewClient(api.ClientConfig{URL: l.url, Token: l.admin})
 	must(t, err)
 	page, err := client.Dag(t.Context(), c.ContextID, api.DagQuery{Limit: 1, Author: &c.MemberPublicKey, Since: time.Unix(1, 0), Until: time.Now().Add(time.Hour)})

@@ -89,6 +89,9 @@ func newErrorTable() []rule {
 
 		{match: is(replica.ErrContextNotFound), status: http.StatusNotFound, kind: api.KindContextNotFound, text: "Context not found", rpc: api.RPCContextNotFound},
 		{match: is(inspect.ErrDeltaNotFound), status: http.StatusNotFound, kind: api.KindDeltaNotFound},
+		{match: is(inspect.ErrStateNotFound), status: http.StatusNotFound, kind: api.KindStateNotFound},
+		{match: as[*inspect.BeforeError], status: http.StatusNotFound, kind: api.KindStateNotFound},
+		{match: is(inspect.ErrDamagedState), status: http.StatusConflict, kind: api.KindDamaged},
 		{match: is(replica.ErrDamagedLog), status: http.StatusConflict, kind: api.KindDamaged, rpc: api.RPCInternal},
 		{match: is(replica.ErrBusyFolding), status: http.StatusServiceUnavailable, kind: api.KindBusy, rpc: api.RPCInternal},
 		{match: is(replica.ErrUninitialized), status: http.StatusConflict, kind: api.KindUninitialized, rpc: api.RPCUninitialized},
@@ -98,6 +101,9 @@ func newErrorTable() []rule {
 		{match: is(replica.ErrContextExists), status: http.StatusConflict, kind: api.KindContextExists, rpc: api.RPCInternal},
 		{match: is(replica.ErrReservedMethod), status: http.StatusForbidden, kind: api.KindDenied, rpc: api.RPCFunctionCall},
 		{match: as[*replica.LimitError], status: http.StatusUnprocessableEntity, kind: api.KindLimit, rpc: api.RPCFunctionCall},
+		{match: is(replica.ErrSameApp), status: http.StatusConflict, kind: api.KindSameApplication},
+		{match: is(replica.ErrNotHolder), status: http.StatusForbidden, kind: api.KindUnauthorized},
+		{match: noMigration, status: http.StatusNotFound, kind: api.KindMethodNotFound, rpc: api.RPCFunctionCall},
 		{match: as[*replica.VoidError], status: http.StatusUnprocessableEntity, kind: api.KindGuest, rpc: api.RPCFunctionCall},
 		{match: is(replica.ErrLostWrite), status: http.StatusUnprocessableEntity, kind: api.KindGuest, rpc: api.RPCFunctionCall},
 		{match: is(replica.ErrInitOutput), status: http.StatusUnprocessableEntity, kind: api.KindGuest, rpc: api.RPCFunctionCall},
@@ -158,6 +164,11 @@ type outputError struct{ cause error }
 
 func (e *outputError) Error() string { return "the method's output is not JSON: " + e.cause.Error() }
 func (e *outputError) Unwrap() error { return e.cause }
+
+// noMigration: a delta names a method that the application does not have.
+func noMigration(err error) bool {
+	return as[*replica.VoidError](err) && guest(vm.KindMethodNotFound)(err)
+}
 
 func isBadModule(err error) bool {
 	return errors.Is(err, vm.ErrNotWasm) || errors.Is(err, vm.ErrTooLarge) ||

@@ -12,6 +12,7 @@ import (
 	"mero/node/apps"
 	"mero/node/auth"
 	"mero/node/ident"
+	"mero/node/inspect"
 	"mero/node/replica"
 	"mero/node/store"
 	"mero/node/vm"
@@ -57,6 +58,12 @@ func TestErrorTable(t *testing.T) {
 		{&replica.AppMissingError{App: app}, 404, api.KindApplicationNotFound, api.RPCApplicationNotInstalled, `{"application_id":"` + app.String() + `"}`, ""},
 		{&aliasError{"bob"}, 404, api.KindAliasNotFound, api.RPCAliasResolutionFailed, `{"alias":"bob"}`, ""},
 		{&outputError{errors.New("eof")}, 422, api.KindOutput, api.RPCSerde, `{"message":"eof"}`, ""},
+		{inspect.ErrStateNotFound, 404, api.KindStateNotFound, "", "", ""},
+		{&inspect.BeforeError{}, 404, api.KindStateNotFound, "", "", ""},
+		{inspect.ErrDamagedState, 409, api.KindDamaged, "", "", ""},
+		{replica.ErrSameApp, 409, api.KindSameApplication, "", "", ""},
+		{&replica.VoidError{Cause: replica.ErrNotHolder}, 403, api.KindUnauthorized, "", "", ""},
+		{&replica.VoidError{Cause: guest(vm.KindMethodNotFound)}, 404, api.KindMethodNotFound, api.RPCFunctionCall, "*", ""},
 		{replica.ErrContextExists, 409, api.KindContextExists, api.RPCInternal, "*", ""},
 		{replica.ErrReservedMethod, 403, api.KindDenied, api.RPCFunctionCall, "*", ""},
 		{&replica.LimitError{}, 422, api.KindLimit, api.RPCFunctionCall, "*", ""},

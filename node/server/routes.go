@@ -109,12 +109,14 @@ func contextRoutes() []*route {
 	ofApp := &need{category: "context", action: "list", resource: "application_id"}
 	create := &need{category: "context", action: "create"}
 	remove := &need{category: "context", action: "delete", resource: "context_id"}
+	update := &need{category: "context", action: "application:update", resource: "context_id"}
 	proposals := ctxPath + "/proposals"
 	return []*route{
 		{method: "GET", pattern: adminAPI + "/contexts", handle: (*exchange).contexts, need: list, fail: failJSON500},
 		{method: "POST", pattern: adminAPI + "/contexts", handle: (*exchange).createContext, need: create, fail: failJSON500},
 		{method: "GET", pattern: ctxPath, handle: (*exchange).context, need: one},
 		{method: "DELETE", pattern: ctxPath, handle: (*exchange).deleteContext, need: remove},
+		{method: "POST", pattern: ctxPath + "/application", handle: (*exchange).updateApplication, need: update, fail: failJSON500},
 		{method: "GET", pattern: ctxPath + "/storage", handle: (*exchange).storage, need: one},
 		{method: "GET", pattern: ctxPath + "/identities", handle: (*exchange).identities, need: one},
 		{method: "GET", pattern: ctxPath + "/identities-owned", handle: (*exchange).ownedIdentities, need: one},
@@ -144,6 +146,7 @@ func dagRoutes() []*route {
 	return []*route{
 		{method: "GET", pattern: one + "/dag", handle: (*exchange).dag, need: list},
 		{method: "GET", pattern: one + "/dag/{delta_id}", handle: (*exchange).delta, need: read},
+		{method: "GET", pattern: one + "/state", handle: (*exchange).state, need: read},
 		{method: "POST", pattern: one + "/verify", handle: (*exchange).verifyContext, need: operator},
 		{method: "POST", pattern: one + "/rebuild", handle: (*exchange).rebuildContext, need: operator},
 	}

@@ -41,6 +41,7 @@ GET    /admin-api/contexts                                                   con
 POST   /admin-api/contexts                                                   context:create
 GET    /admin-api/contexts/{context_id}                                      context:list[{context_id}]
 DELETE /admin-api/contexts/{context_id}                                      context:delete[{context_id}]
+POST   /admin-api/contexts/{context_id}/application                          context:application:update[{context_id}]
 GET    /admin-api/contexts/{context_id}/storage                              context:list[{context_id}]
 GET    /admin-api/contexts/{context_id}/identities                           context:list[{context_id}]
 GET    /admin-api/contexts/{context_id}/identities-owned                     context:list[{context_id}]
@@ -55,6 +56,7 @@ GET    /admin-api/contexts/{context_id}/proposals/{proposal_id}/approvals/users 
 POST   /admin-api/contexts/{context_id}/proposals/context-storage-entries    context:list[{context_id}]
 GET    /admin-api/x/contexts/{context_id}/dag                                context:list[{context_id}]
 GET    /admin-api/x/contexts/{context_id}/dag/{delta_id}                     context:execute[{context_id}]
+GET    /admin-api/x/contexts/{context_id}/state                              context:execute[{context_id}]
 POST   /admin-api/x/contexts/{context_id}/verify                             admin
 POST   /admin-api/x/contexts/{context_id}/rebuild                            admin
 POST   /admin-api/alias/create/context                                       context:alias:create:context
@@ -103,17 +105,18 @@ func example(rt server.RouteInfo) request {
 	id, _ := ident.ParseContextID(someID)
 	created := api.CreatedContext{ContextID: id, MemberPublicKey: ident.PublicKey(id)}
 	bodies := map[string]string{
-		"/jsonrpc":                                    rpc(created, "get", "{}"),
-		"/admin-api/x/call":                           `{"contextId":"` + someID + `","method":"get","argsJson":{},"executorPublicKey":"` + someID + `","dryRun":true}`,
-		"/admin-api/install-application":              `{"url":"http://127.0.0.1:1/x.wasm","metadata":[]}`,
-		"/admin-api/install-dev-application":          `{"path":"/does/not/exist.wasm","metadata":[]}`,
-		"/admin-api/x/applications":                   "not wasm",
-		"/admin-api/contexts":                         `{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`,
-		"/admin-api/x/contexts/" + someID + "/verify": `{"log":true,"repair":true}`,
-		"/admin-api/alias/create/context":             `{"alias":"bob","contextId":"` + someID + `"}`,
-		"/admin-api/alias/create/application":         `{"alias":"bob","applicationId":"` + someID + `"}`,
-		"/admin-api/alias/create/identity/" + someID:  `{"alias":"bob","identity":"` + someID + `"}`,
-		"/admin-api/x/tokens":                         `{"name":"x","scopes":["keys:create"]}`,
+		"/jsonrpc":                                       rpc(created, "get", "{}"),
+		"/admin-api/x/call":                              `{"contextId":"` + someID + `","method":"get","argsJson":{},"executorPublicKey":"` + someID + `","dryRun":true}`,
+		"/admin-api/install-application":                 `{"url":"http://127.0.0.1:1/x.wasm","metadata":[]}`,
+		"/admin-api/install-dev-application":             `{"path":"/does/not/exist.wasm","metadata":[]}`,
+		"/admin-api/x/applications":                      "not wasm",
+		"/admin-api/contexts":                            `{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`,
+		"/admin-api/x/contexts/" + someID + "/verify":    `{"log":true,"repair":true}`,
+		"/admin-api/contexts/" + someID + "/application": `{"applicationId":"` + someID + `","executorPublicKey":"` + someID + `"}`,
+		"/admin-api/alias/create/context":                `{"alias":"bob","contextId":"` + someID + `"}`,
+		"/admin-api/alias/create/application":            `{"alias":"bob","applicationId":"` + someID + `"}`,
+		"/admin-api/alias/create/identity/" + someID:     `{"alias":"bob","identity":"` + someID + `"}`,
+		"/admin-api/x/tokens":                            `{"name":"x","scopes":["keys:create"]}`,
 	}
 	body := ""
 	if rt.Method == http.MethodPost || rt.Method == http.MethodPut {
