@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mero/commands/show"
 	"mero/node"
 	"mero/node/api"
 	"mero/node/auth"
@@ -67,7 +68,7 @@ func adminKeys() *verb {
 				return err
 			}
 			return list(e, docs, []string{"KEY", "NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"}, func(k keyDoc) []string {
-				return []string{k.KeyID, k.Name, strings.Join(k.Scopes, " "), timeText(k.CreatedAt), timeText(k.ExpiresAt), k.state()}
+				return []string{k.KeyID, k.Name, strings.Join(k.Scopes, " "), show.Time(k.CreatedAt), show.Time(k.ExpiresAt), k.state()}
 			})
 		},
 	}
@@ -111,7 +112,7 @@ func adminRevoke() *verb {
 				})
 			// What was revoked before one failed is said all the same.
 			for _, k := range docs {
-				if outErr := e.object(k, func(w io.Writer) { line(w, "revoked %s", k.KeyID) }); err == nil {
+				if outErr := e.object(k, func(w io.Writer) { show.Line(w, "revoked %s", k.KeyID) }); err == nil {
 					err = outErr
 				}
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node"
 	"mero/node/api"
 	"mero/node/auth"
@@ -78,5 +79,5 @@ func runAdminToken(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	return e.object(doc, func(w io.Writer) { line(w, "%s", doc.Token) })
+	return e.object(doc, func(w io.Writer) { show.Line(w, "%s", doc.Token) })
 }

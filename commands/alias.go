@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node"
 	"mero/node/api"
 )
@@ -90,7 +91,7 @@ func aliasSet() *verb {
 			if err := e.setAlias(ctx, client, scope, name, id); err != nil {
 				return err
 			}
-			return e.object(aliasDoc{name, scope.Kind, id}, func(w io.Writer) { line(w, "%s is %s %s", name, scope.Kind, e.id(id)) })
+			return e.object(aliasDoc{name, scope.Kind, id}, func(w io.Writer) { show.Line(w, "%s is %s %s", name, scope.Kind, e.id(id)) })
 		},
 	}
 }
@@ -134,7 +135,7 @@ func aliasGet() *verb {
 			if err != nil {
 				return err
 			}
-			return e.object(aliasDoc{e.arg(0), scope.Kind, id}, func(w io.Writer) { line(w, "%s", e.id(id)) })
+			return e.object(aliasDoc{e.arg(0), scope.Kind, id}, func(w io.Writer) { show.Line(w, "%s", e.id(id)) })
 		},
 	}
 }
@@ -152,7 +153,7 @@ func aliasRemove() *verb {
 			if err := client.DeleteAlias(ctx, scope, e.arg(0)); err != nil {
 				return err
 			}
-			return e.object(aliasDoc{e.arg(0), scope.Kind, id}, func(w io.Writer) { line(w, "removed %s", e.arg(0)) })
+			return e.object(aliasDoc{e.arg(0), scope.Kind, id}, func(w io.Writer) { show.Line(w, "removed %s", e.arg(0)) })
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mero/blobkit"
+	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
 )
@@ -50,7 +51,7 @@ func appList() *verb {
 				docs = append(docs, newAppDoc(a))
 			}
 			return list(e, docs, []string{"APPLICATION", "PACKAGE", "VERSION", "SIZE", "SOURCE"}, func(a appDoc) []string {
-				return []string{e.id(a.ApplicationID), a.Package, a.Version, bytesText(a.Size), a.Source}
+				return []string{e.id(a.ApplicationID), a.Package, a.Version, show.Bytes(a.Size), a.Source}
 			})
 		},
 	}
@@ -68,10 +69,10 @@ func appGet() *verb {
 				}
 				doc := newAppDoc(a)
 				return e.object(doc, func(w io.Writer) {
-					pairs(
+					show.Pairs(
 						w, "application", e.id(doc.ApplicationID), "package", doc.Package, "version", doc.Version,
-						"size", bytesText(doc.Size), "source", doc.Source, "blob", e.id(doc.BlobID),
-						"metadata", doc.Metadata, "installed", timeText(doc.InstalledAt),
+						"size", show.Bytes(doc.Size), "source", doc.Source, "blob", e.id(doc.BlobID),
+						"metadata", doc.Metadata, "installed", show.Time(doc.InstalledAt),
 					)
 				})
 			})
@@ -96,7 +97,7 @@ func appRemove() *verb {
 				if err := client.RemoveApplication(ctx, id); err != nil {
 					return err
 				}
-				return e.object(installed{id}, func(w io.Writer) { line(w, "removed %s", e.id(id)) })
+				return e.object(installed{id}, func(w io.Writer) { show.Line(w, "removed %s", e.id(id)) })
 			})
 		},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/apps"
 	"mero/node/ident"
@@ -65,7 +66,7 @@ func runAppInstall(ctx context.Context, e *env) error {
 		err = e.setAlias(ctx, client, api.AliasScope{Kind: api.AliasApplication}, name, api.ID(id))
 	}
 	// It is installed, whatever became of its name.
-	return errors.Join(err, e.object(installed{id}, func(w io.Writer) { line(w, "%s", e.id(id)) }))
+	return errors.Join(err, e.object(installed{id}, func(w io.Writer) { show.Line(w, "%s", e.id(id)) }))
 }
 
 // install installs what can have the name, which may be empty.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mero/commands/appdev"
+	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
 )
@@ -44,16 +45,16 @@ func appMethods() *verb {
 func (e *env) methods(app *appdev.App) error {
 	if !e.json && app.Bare() {
 		for _, m := range app.Methods {
-			line(sticky{e}, "%s", m.Name)
+			show.Line(sticky{e}, "%s", m.Name)
 		}
 		return e.failed
 	}
 	err := list(e, app.Methods, []string{"METHOD", "ARGUMENTS", "RESULT", "", "ABOUT"}, func(m appdev.Method) []string {
 		about, _, _ := strings.Cut(m.Doc, "\n")
-		return []string{m.Name, printable(m.Signature()), m.Result, m.Kind(), printable(about)}
+		return []string{m.Name, show.Printable(m.Signature()), m.Result, m.Kind(), show.Printable(about)}
 	})
 	for _, t := range app.Types {
-		err = errors.Join(err, e.object(t, func(w io.Writer) { line(w, "%s = %s", t.Name, printable(t.Signature())) }))
+		err = errors.Join(err, e.object(t, func(w io.Writer) { show.Line(w, "%s = %s", t.Name, show.Printable(t.Signature())) }))
 	}
 	return err
 }

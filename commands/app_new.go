@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mero/commands/appdev"
+	"mero/commands/show"
 )
 
 func appNew() *verb {
@@ -31,7 +32,7 @@ func appNew() *verb {
 			e.note("next: cd %s && go test . && mero app build .", e.arg(0))
 			return e.object(p, func(w io.Writer) {
 				for _, file := range p.Files {
-					line(w, "%s", filepath.Join(p.Dir, file))
+					show.Line(w, "%s", filepath.Join(p.Dir, file))
 				}
 			})
 		},
@@ -52,7 +53,7 @@ func appBuild() *verb {
 			if cfg.Dir == "" {
 				cfg.Dir = "."
 			}
-			show := func(r *appdev.Result) error { return e.object(r, func(w io.Writer) { line(w, "%s", r.File) }) }
+			show := func(r *appdev.Result) error { return e.object(r, func(w io.Writer) { show.Line(w, "%s", r.File) }) }
 			if !e.c.Bool("watch") {
 				r, err := appdev.Build(ctx, cfg)
 				if err != nil {

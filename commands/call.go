@@ -3,13 +3,11 @@ package commands
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node/api"
 )
 
@@ -86,7 +84,7 @@ func runCall(ctx context.Context, e *env) error {
 		return err
 	}
 	doc := outputDoc{orNull(result.Output)}
-	return e.object(doc, func(w io.Writer) { line(w, "%s", doc.Output) })
+	return e.object(doc, func(w io.Writer) { show.Line(w, "%s", doc.Output) })
 }
 
 func orNull(doc json.RawMessage) json.RawMessage {
@@ -107,43 +105,5 @@ func (e *env) printDryRun(r api.CallResponse) error {
 	for _, ev := range r.Events {
 		doc.Events = append(doc.Events, eventDoc(ev))
 	}
-	return e.object(doc, func(w io.Writer) {
-		line(w, "%s", doc.Output)
-		line(w, "%d state changes, %d events; nothing was committed", len(doc.Changes), len(doc.Events))
-		rows := make([][]string, 0, len(doc.Changes))
-		for _, c := range doc.Changes {
-			rows = append(rows, []string{bytesShown(c.Key), valueShown(c.Old), valueShown(c.New)})
-		}
-		if len(rows) > 0 {
-			table(w, []string{"KEY", "BEFORE", "AFTER"}, rows)
-		}
-		for _, ev := range doc.Events {
-			line(w, "event %s %s", ev.Kind, bytesShown(ev.Data))
-		}
-		for _, text := range doc.Logs {
-			line(w, "log %s", text)
-		}
-	})
-}
-
-func valueShown(v *api.Bytes) string {
-	if v == nil {
-		return "(none)"
-	}
-	return bytesShown(*v)
-}
-
-// bytesShown shows text as it is, other bytes in hex, and not more than fits a
-// line; json mode has everything.
-func bytesShown(b api.Bytes) string {
-	const most = 48
-	cut := ""
-	if len(b) > most {
-		b, cut = b[:most], "…"
-	}
-	printable := utf8.Valid(b) && strings.IndexFunc(string(b), func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
-	if printable && len(b) > 0 {
-		return string(b) + cut
-	}
-	return fmt.Sprintf("0x%x%s", []byte(b), cut)
+	return e.object(doc, func(io.Writer) { e.show().DryRun(&r) })
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node"
 )
 
@@ -114,7 +115,7 @@ func complete(e *env, t *tree, words []string) error {
 	w := sticky{e}
 	for _, word := range found {
 		if strings.HasPrefix(word, last) {
-			line(w, "%s", word)
+			show.Line(w, "%s", word)
 		}
 	}
 	return e.failed

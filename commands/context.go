@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
 )
@@ -68,7 +69,7 @@ func contextList() *verb {
 			return list(e, docs, []string{"CONTEXT", "ALIAS", "APPLICATION", "MEMBERS", "STATE", "DELTAS", "ROOT"}, func(c contextDoc) []string {
 				return []string{
 					e.id(c.ContextID), strings.Join(c.Aliases, " "), e.id(c.ApplicationID), strconv.Itoa(c.Members),
-					bytesText(c.StateBytes), strconv.FormatUint(c.Deltas, 10), e.id(c.RootHash),
+					show.Bytes(c.StateBytes), strconv.FormatUint(c.Deltas, 10), e.id(c.RootHash),
 				}
 			})
 		},
@@ -91,14 +92,14 @@ func contextGet() *verb {
 					for _, head := range doc.DagHeads {
 						heads = append(heads, e.id(head))
 					}
-					state := bytesText(doc.StateBytes)
+					state := show.Bytes(doc.StateBytes)
 					if !doc.Initialized {
 						state = "not here yet"
 					}
-					pairs(
+					show.Pairs(
 						w, "context", e.id(doc.ContextID), "application", e.id(doc.ApplicationID), "root", e.id(doc.RootHash),
 						"heads", strings.Join(heads, " "), "members", strconv.Itoa(doc.Members), "state", state,
-						"deltas", fmt.Sprintf("%d folded, %d void, %d waiting", doc.Deltas, doc.Void, doc.Waiting), "created", timeText(doc.CreatedAt),
+						"deltas", fmt.Sprintf("%d folded, %d void, %d waiting", doc.Deltas, doc.Void, doc.Waiting), "created", show.Time(doc.CreatedAt),
 					)
 				})
 			})
@@ -128,7 +129,7 @@ func contextDelete() *verb {
 				if !was {
 					return notFound("see mero context list", "context %s is not on this node", id)
 				}
-				return e.object(deleted{id, true}, func(w io.Writer) { line(w, "deleted %s", e.id(id)) })
+				return e.object(deleted{id, true}, func(w io.Writer) { show.Line(w, "deleted %s", e.id(id)) })
 			})
 		},
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
 )
@@ -82,7 +83,7 @@ func runContextCreate(ctx context.Context, e *env) error {
 	doc := createdDoc{made.ContextID, made.MemberPublicKey}
 	// It is there, whatever became of its name.
 	return errors.Join(err, e.object(doc, func(w io.Writer) {
-		pairs(w, "context", e.id(doc.ContextID), "member", e.id(doc.MemberPublicKey))
+		show.Pairs(w, "context", e.id(doc.ContextID), "member", e.id(doc.MemberPublicKey))
 	}))
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node/api"
 )
 
@@ -77,7 +78,7 @@ func contextRebuild() *verb {
 				return err
 			}
 			return e.object(rep, func(w io.Writer) {
-				line(w, "rebuilt context %s", e.id(id))
+				show.Line(w, "rebuilt context %s", e.id(id))
 				e.figures(w, &rep)
 			})
 		},
@@ -97,13 +98,13 @@ func (e *env) verify(ctx context.Context, g graphs, req api.VerifyRequest, hint 
 	}
 	err = e.object(rep, func(w io.Writer) {
 		for _, p := range rep.Problems {
-			line(w, "wrong: %s", e.problemText(&p))
+			show.Line(w, "wrong: %s", e.problemText(&p))
 		}
 		switch {
 		case len(rep.Problems) == 0:
-			line(w, "context %s is as it must be", e.id(id))
+			show.Line(w, "context %s is as it must be", e.id(id))
 		case rep.Repaired:
-			line(w, "context %s is repaired: its state was folded again from its deltas", e.id(id))
+			show.Line(w, "context %s is repaired: its state was folded again from its deltas", e.id(id))
 		}
 		e.figures(w, &rep)
 	})
@@ -112,10 +113,10 @@ func (e *env) verify(ctx context.Context, g graphs, req api.VerifyRequest, hint 
 	}
 	text := fmt.Sprintf("context %s is damaged", id)
 	if n := len(rep.Problems); n > 0 {
-		text += ": " + count(n, "problem") + ", first: " + e.problemText(&rep.Problems[0])
+		text += ": " + show.Count(n, "problem") + ", first: " + e.problemText(&rep.Problems[0])
 	}
 	if rep.NotRepaired != "" {
-		text += "; it could not be repaired: " + printable(rep.NotRepaired)
+		text += "; it could not be repaired: " + show.Printable(rep.NotRepaired)
 	}
 	if hint == "" && !req.Repair {
 		hint = "mero context verify repairs it, without --dry-run"
@@ -124,13 +125,13 @@ func (e *env) verify(ctx context.Context, g graphs, req api.VerifyRequest, hint 
 }
 
 func (e *env) problemText(p *api.ContextProblem) string {
-	text := printable(p.What)
+	text := show.Printable(p.What)
 	if p.ID != nil {
 		text = fmt.Sprintf("delta %s: %s", e.id(*p.ID), text)
 	}
 	if p.Key != nil {
 		key := fmt.Sprintf("%x", []byte(p.Key))
-		if utf8.Valid(p.Key) && printable(string(p.Key)) == string(p.Key) {
+		if utf8.Valid(p.Key) && show.Printable(string(p.Key)) == string(p.Key) {
 			key = strconv.Quote(string(p.Key))
 		}
 		text = fmt.Sprintf("key %s: %s", key, text)
@@ -140,10 +141,10 @@ func (e *env) problemText(p *api.ContextProblem) string {
 
 // figures are what a check or a rebuild counted.
 func (e *env) figures(w io.Writer, rep *api.ContextReport) {
-	pairs(
-		w, "root", e.id(rep.RootHash), "heads", e.idList(rep.Heads),
+	show.Pairs(
+		w, "root", e.id(rep.RootHash), "heads", e.show().IDs(rep.Heads),
 		"deltas", fmt.Sprintf("%d folded, %d void, %d waiting", rep.Deltas, rep.Void, rep.Waiting),
-		"state", fmt.Sprintf("%s, %s", count(int(rep.Keys), "key"), bytesText(rep.StateBytes)),
+		"state", fmt.Sprintf("%s, %s", show.Count(int(rep.Keys), "key"), show.Bytes(rep.StateBytes)),
 		"took", fmt.Sprintf("%d ms", rep.TookMs),
 	)
 }

@@ -3,10 +3,12 @@ package commands
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node"
 	"mero/node/api"
 	"mero/node/ident"
@@ -106,7 +108,7 @@ func runDagInspect(ctx context.Context, e *env) error {
 			if err != nil {
 				return err
 			}
-			return e.asJSON(a.json).delta(&detail)
+			return e.asJSON(a.json).object(detail, func(io.Writer) { e.show().Delta(&detail) })
 		}
 		if author := e.c.String("author"); author != "" {
 			key, err := e.lookup(ctx, g, api.AliasScope{Kind: api.AliasIdentity, Context: id}, author)
@@ -132,7 +134,7 @@ func (e *env) asJSON(on bool) *env {
 
 // listDag prints page after page, so that no more than one is held.
 func (e *env) listDag(ctx context.Context, g graphs, id ident.ContextID, a dagArgs) error {
-	t := &drawing{e: e, flat: a.query.Author != nil || a.query.Pending}
+	t := &show.Deltas{Printer: e.show(), Flat: a.query.Author != nil || a.query.Pending}
 	shown, matching := 0, 0
 	for {
 		a.query.Limit = api.MaxDagPage
@@ -170,9 +172,9 @@ type refusedDoc struct {
 
 const fateRefused = "refused"
 
-func (e *env) dagPage(t *drawing, page *api.DagPage) error {
+func (e *env) dagPage(t *show.Deltas, page *api.DagPage) error {
 	if !e.json {
-		t.page(page)
+		t.Page(page)
 		return e.failed
 	}
 	for i := range page.Deltas {

@@ -151,6 +151,8 @@ func answerCodes() map[string]answerCode {
 		api.KindInvalid:             {exitUsage, ""},
 		api.KindContextNotFound:     {exitNotFound, "see mero context list"},
 		api.KindDeltaNotFound:       {exitNotFound, deltaHint},
+		api.KindStateNotFound:       {exitNotFound, stateHint},
+		api.KindSameApplication:     {exitFailed, "see mero context get"},
 		api.KindApplicationNotFound: {exitNotFound, "see mero app list"},
 		api.KindAliasNotFound:       {exitNotFound, "see mero alias list"},
 		api.KindTokenNotFound:       {exitNotFound, "see mero admin keys"},

@@ -1,11 +1,7 @@
 package commands
 
 import (
-	"strings"
-
 	"github.com/urfave/cli/v2"
-
-	"mero/node/api"
 )
 
 // What the tests of package commands_test see of the inside.
@@ -38,17 +34,6 @@ func Sort(args ...string) ([]string, error) {
 	line, _, err := sortArgs(newTree(), args)
 	return line.list(), err
 }
-
-// Draw is the tree of deltas, ids abbreviated, without the summary.
-func Draw(rows []api.DeltaRow, flat bool) string {
-	var b strings.Builder
-	d := &drawing{e: &env{out: &b, short: true}, flat: flat}
-	d.page(&api.DagPage{Deltas: rows})
-	return b.String()
-}
-
-// Printable is what is printed of a text of somebody else.
-var Printable = printable
 
 // When reads a time of a flag.
 var When = when

@@ -3,10 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"mero/node"
 	"mero/node/api"
@@ -20,9 +17,10 @@ type names interface {
 	LookupAlias(ctx context.Context, scope api.AliasScope, name string) (api.ID, bool, error)
 }
 
-// graphs is where deltas are read, likewise.
+// graphs is where deltas and states are read, likewise.
 type graphs interface {
 	names
+	State(ctx context.Context, id ident.ContextID, q api.StateQuery) (api.StatePage, error)
 	Dag(ctx context.Context, id ident.ContextID, q api.DagQuery) (api.DagPage, error)
 	Delta(ctx context.Context, id ident.ContextID, delta api.Hash) (api.DeltaDetail, error)
 	VerifyContext(ctx context.Context, id ident.ContextID, req api.VerifyRequest) (api.ContextReport, error)
@@ -47,17 +45,30 @@ func (e *env) graphs(ctx context.Context, do func(graphs) error) error {
 	return e.offline(func(cfg node.Config) error {
 		e.say("node %s is not running: this is what its home %s holds", e.home.Name(), e.home.Dir())
 		return node.WithStopped(ctx, e.home, cfg, func(s *node.Stopped) error {
-			err := do(stoppedGraphs{s, inspect.New(s.Store, s.Contexts)})
-			switch {
-			case errors.Is(err, inspect.ErrContextNotFound):
-				return &failure{code: exitNotFound, text: "there is no such context in this home", hint: "mero context list shows those of a running node", cause: err}
-			case errors.Is(err, inspect.ErrDeltaNotFound):
-				return &failure{code: exitNotFound, text: err.Error(), hint: deltaHint, cause: err}
-			}
-			return err
+			return explainStopped(do(stoppedGraphs{s, inspect.New(s.Store, s.Contexts)}))
 		})
 	})
 }
+
+// explainStopped gives the errors of a home the exit codes that those of a running
+// node have.
+func explainStopped(err error) error {
+	before := (*inspect.BeforeError)(nil)
+	switch {
+	case errors.Is(err, inspect.ErrContextNotFound):
+		return &failure{code: exitNotFound, text: "there is no such context in this home", hint: "mero context list shows those of a running node", cause: err}
+	case errors.Is(err, inspect.ErrDeltaNotFound):
+		return &failure{code: exitNotFound, text: err.Error(), hint: deltaHint, cause: err}
+	case errors.Is(err, inspect.ErrStateNotFound), errors.As(err, &before):
+		return &failure{code: exitNotFound, text: err.Error(), hint: stateHint, cause: err}
+	case errors.Is(err, inspect.ErrPath):
+		return &usageError{text: err.Error(), cause: err}
+	}
+	return err
+}
+
+// stateHint says what is in a state.
+const stateHint = "see mero context state CONTEXT"
 
 // deltaHint says where ids of deltas are.
 const deltaHint = "see mero dag inspect CONTEXT"
@@ -77,22 +88,4 @@ func when(flag, text string, now time.Time) (time.Time, error) {
 		return t, nil
 	}
 	return time.Time{}, usagef("--%s %s: wants a time such as 2026-01-31T12:00:00Z, a day such as 2026-01-31, or how long ago, such as 90s, 15m, 24h, 7d", flag, text)
-}
-
-// printable makes a text of somebody else safe for a terminal and one line: what does
-// not print, control sequences among it, is escaped.
-func printable(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
 }

@@ -1,12 +1,13 @@
 package commands
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
+
+	"mero/commands/show"
 )
 
 // help prints what is known of a command; it is text in either mode.
@@ -25,45 +26,45 @@ func (e *env) help(t *tree, path []string) error {
 }
 
 func rootHelp(w io.Writer, t *tree) {
-	line(w, "mero runs applications in contexts that several nodes share.\n")
-	line(w, "usage: mero [flags] GROUP VERB [flags] [args]\n")
+	show.Line(w, "mero runs applications in contexts that several nodes share.\n")
+	show.Line(w, "usage: mero [flags] GROUP VERB [flags] [args]\n")
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, g := range t.groups {
 		if g.name != "" {
-			line(tw, "  %s\t%s\t(%s)", g.name, g.summary, strings.Join(g.words(), ", "))
+			show.Line(tw, "  %s\t%s\t(%s)", g.name, g.summary, strings.Join(g.words(), ", "))
 		}
 	}
 	for _, v := range t.group("").verbs {
-		line(tw, "  %s\t%s\t", v.name, v.summary)
+		show.Line(tw, "  %s\t%s\t", v.name, v.summary)
 	}
 	_ = tw.Flush() // w remembers the error
-	line(w, "\nflags, anywhere on the line:")
+	show.Line(w, "\nflags, anywhere on the line:")
 	flagHelp(w, t.globals)
-	line(w, "\nA first node:\n  mero node run &\n  mero app install example:kv\n\n`mero GROUP --help` and `mero GROUP VERB --help` say more.")
+	show.Line(w, "\nA first node:\n  mero node run &\n  mero app install example:kv\n\n`mero GROUP --help` and `mero GROUP VERB --help` say more.")
 }
 
 func groupHelp(w io.Writer, g *group) {
-	line(w, "mero %s: %s\n", g.name, g.summary)
+	show.Line(w, "mero %s: %s\n", g.name, g.summary)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, v := range g.verbs {
-		line(tw, "  %s\t%s", strings.TrimSpace(g.name+" "+v.name+" "+v.args), v.summary)
+		show.Line(tw, "  %s\t%s", strings.TrimSpace(g.name+" "+v.name+" "+v.args), v.summary)
 	}
 	_ = tw.Flush() // w remembers the error
-	line(w, "\n`mero %s VERB --help` says more.", g.name)
+	show.Line(w, "\n`mero %s VERB --help` says more.", g.name)
 }
 
 func verbHelp(w io.Writer, t *tree, v *verb) {
-	line(w, "mero %s: %s\n", v.path(), v.summary)
-	line(w, "usage: %s", v.usage())
+	show.Line(w, "mero %s: %s\n", v.path(), v.summary)
+	show.Line(w, "usage: %s", v.usage())
 	if v.long != "" {
-		line(w, "\n%s", v.long)
+		show.Line(w, "\n%s", v.long)
 	}
-	line(w, "\nexample:\n  %s", v.example)
+	show.Line(w, "\nexample:\n  %s", v.example)
 	if len(v.flags) > 0 {
-		line(w, "\nflags:")
+		show.Line(w, "\nflags:")
 		flagHelp(w, v.flags)
 	}
-	line(w, "\nflags of every command:")
+	show.Line(w, "\nflags of every command:")
 	flagHelp(w, t.globals)
 }
 
@@ -89,7 +90,7 @@ func flagHelp(w io.Writer, flags []cli.Flag) {
 		if text := doc.GetDefaultText(); takesValue(f) && text != "" && text != `""` {
 			usage += " (default: " + strings.Trim(text, `"`) + ")"
 		}
-		line(tw, "  %s\t%s", head, usage)
+		show.Line(tw, "  %s\t%s", head, usage)
 	}
 	_ = tw.Flush() // w remembers the error
 }
@@ -102,8 +103,4 @@ func unquoteUsage(usage string) (value, text string) {
 	}
 	value, after, _ := strings.Cut(rest, "`")
 	return value, before + value + after
-}
-
-func line(w io.Writer, format string, args ...any) {
-	_, _ = fmt.Fprintf(w, format+"\n", args...) // w remembers the error
 }

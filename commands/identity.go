@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
 )
@@ -29,7 +30,7 @@ func identityNew() *verb {
 			if err != nil {
 				return err
 			}
-			return e.object(identityDoc{key}, func(w io.Writer) { line(w, "%s", e.id(key)) })
+			return e.object(identityDoc{key}, func(w io.Writer) { show.Line(w, "%s", e.id(key)) })
 		},
 	}
 }

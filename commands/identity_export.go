@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"mero/commands/keyfile"
+	"mero/commands/show"
 	"mero/node"
 	"mero/node/ident"
 )
@@ -117,7 +118,7 @@ func (e *env) exported(what string, secret node.Secret, file string) error {
 	if !secret.Context.IsZero() {
 		doc.ContextID = secret.Context.String()
 	}
-	return e.object(doc, func(w io.Writer) { line(w, "%s %s", what, e.id(doc.PublicKey)) })
+	return e.object(doc, func(w io.Writer) { show.Line(w, "%s %s", what, e.id(doc.PublicKey)) })
 }
 
 // stopped works in the home of a node that has to be stopped for it.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node"
 )
 
@@ -54,10 +55,10 @@ func nodeInit() *verb {
 			doc := initDoc{e.home.Name(), e.home.Dir(), made.PeerID, made.Created}
 			return e.object(doc, func(w io.Writer) {
 				if !doc.Created {
-					line(w, "node %s is there already: %s", doc.Node, doc.Home)
+					show.Line(w, "node %s is there already: %s", doc.Node, doc.Home)
 					return
 				}
-				line(w, "created node %s in %s (peer %s)", doc.Node, doc.Home, doc.PeerID)
+				show.Line(w, "created node %s in %s (peer %s)", doc.Node, doc.Home, doc.PeerID)
 			})
 		},
 	}

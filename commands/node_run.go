@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/netkit"
 	"mero/node"
 )
@@ -48,7 +49,7 @@ func runNode(ctx context.Context, e *env) error {
 	return n.Run(ctx, func() error {
 		doc := readyDoc{n.APIAddrs(), n.P2PAddrs(), n.PeerID()}
 		return e.object(doc, func(w io.Writer) {
-			line(w, "node %s is ready: %s (peer %s)", e.home.Name(), strings.Join(doc.API, " "), doc.PeerID)
+			show.Line(w, "node %s is ready: %s (peer %s)", e.home.Name(), strings.Join(doc.API, " "), doc.PeerID)
 		})
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/show"
 	"mero/node/api"
 )
 
@@ -29,13 +30,13 @@ func nodeStatus() *verb {
 				if s.ReadOnly != "" {
 					state = "read-only: " + s.ReadOnly
 				}
-				pairs(
+				show.Pairs(
 					w, "node", s.Name, "state", state, "version", s.Version, "peer id", s.PeerID,
 					"api", strings.Join(s.API, " "), "p2p", strings.Join(s.P2P, "\n\t"), "auth", s.Auth,
 					"uptime", (time.Duration(s.UptimeSeconds) * time.Second).String(),
 					"contexts", strconv.Itoa(s.Contexts), "applications", strconv.Itoa(s.Applications), "peers", strconv.Itoa(s.Peers),
-					"memory", bytesText(s.Memory.HeapBytes)+" used, "+bytesText(s.Memory.SystemBytes)+" held",
-					"disk", bytesText(s.Disk.StoreBytes)+" store, "+bytesText(s.Disk.BlobBytes)+" blobs, "+bytesText(s.Disk.FreeBytes)+" free",
+					"memory", show.Bytes(s.Memory.HeapBytes)+" used, "+show.Bytes(s.Memory.SystemBytes)+" held",
+					"disk", show.Bytes(s.Disk.StoreBytes)+" store, "+show.Bytes(s.Disk.BlobBytes)+" blobs, "+show.Bytes(s.Disk.FreeBytes)+" free",
 				)
 			})
 		},

@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 				"GOCACHE="+goCache,
 			)
 			// a and b are of one size.
-			for name, code := range map[string][]byte{"errors": failing, "a": apptest.Minimal(), "b": other} {
+			for name, code := range map[string][]byte{"errors": failing, "rawkv": apptest.RawKV(t), "a": apptest.Minimal(), "b": other} {
 				if err := os.WriteFile(filepath.Join(env.WorkDir, name+".wasm"), code, 0o600); err != nil {
 					return err
 				}

@@ -72,7 +72,7 @@ func newTree() *tree {
 		groups: []*group{
 			{"node", "run a node and look after it", []*verb{nodeInit(), nodeRun(), nodeStatus(), nodePeers(), nodeConfig()}},
 			{"app", "the applications that a node can run", []*verb{appNew(), appBuild(), appInstall(), appList(), appGet(), appMethods(), appRemove()}},
-			{"context", "instances of applications, with their state", []*verb{contextCreate(), contextList(), contextGet(), contextVerify(), contextRebuild(), contextDelete()}},
+			{"context", "instances of applications, with their state", []*verb{contextCreate(), contextList(), contextGet(), contextState(), contextUpdateApp(), contextVerify(), contextRebuild(), contextDelete()}},
 			{"dag", "what contexts are made of: their deltas", []*verb{dagInspect(), dagVerify()}},
 			{"identity", "the keys by which this node is a member", []*verb{identityNew(), identityList(), identityExport(), identityImport()}},
 			{"alias", "names for ids", []*verb{aliasSet(), aliasGet(), aliasList(), aliasRemove()}},

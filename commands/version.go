@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 
+	"mero/commands/show"
 	"mero/node"
 )
 
@@ -25,7 +26,7 @@ func version() *verb {
 				if doc.Commit != "" {
 					commit = " (" + doc.Commit + ")"
 				}
-				line(w, "mero %s%s %s %s", doc.Version, commit, doc.Go, doc.Platform)
+				show.Line(w, "mero %s%s %s %s", doc.Version, commit, doc.Go, doc.Platform)
 			})
 		},
 	}

@@ -28,6 +28,7 @@ var rows = [][]string{
 	{"node/server"},
 	{"node"},
 	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev"},
+	{"commands/show"},
 	{"node/nodetest", "commands"},
 	{"cmd/mero"},
 }

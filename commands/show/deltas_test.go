@@ -1,4 +1,4 @@
-package commands_test
+package show_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mero/commands"
+	"mero/commands/show"
 	"mero/node/api"
 )
 
@@ -33,6 +33,14 @@ func rowsOf(text string) []api.DeltaRow {
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// drawn is the tree of deltas, ids abbreviated, without the summary.
+func drawn(rows []api.DeltaRow, flat bool) string {
+	var b strings.Builder
+	d := &show.Deltas{Printer: show.Printer{W: &b, Short: true}, Flat: flat}
+	d.Page(&api.DagPage{Deltas: rows})
+	return b.String()
 }
 
 // lanes is a drawing without its words.
@@ -93,7 +101,7 @@ func TestTree(t *testing.T) {
 		"a free lane is taken again":   {"e: b, d: !x, c: b, b: a, a:", "●\n│ ●\n│ ●\n├─╯\n●\n●"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(strings.TrimPrefix(tt.want, "\n"), lanes(commands.Draw(rowsOf(tt.rows), false))); diff != "" {
+			if diff := cmp.Diff(strings.TrimPrefix(tt.want, "\n"), lanes(drawn(rowsOf(tt.rows), false))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -109,7 +117,7 @@ func TestTreeIsNarrow(t *testing.T) {
 		parts = append(parts, name+": a")
 	}
 	parts = append([]string{"m: " + strings.Join(heads, " ")}, append(parts, "a:")...)
-	for line := range strings.Lines(commands.Draw(rowsOf(strings.Join(parts, ", ")), false)) {
+	for line := range strings.Lines(drawn(rowsOf(strings.Join(parts, ", ")), false)) {
 		if n := len([]rune(line)); n > 110 {
 			t.Fatalf("a line of %d characters: %s", n, line)
 		}
@@ -126,7 +134,7 @@ func TestTreeWords(t *testing.T) {
 	rows[1].Fate, rows[1].WaitsFor, rows[1].Since, rows[1].Reason, rows[1].Problem = api.FateWaiting, "parents", &at, "x is missing", "bytes are damaged"
 	rows[1].Parents, rows[1].Merge = append(rows[1].Parents, rows[1].Parents[0]), true
 	for _, flat := range []bool{false, true} {
-		got := commands.Draw(rows, flat)
+		got := drawn(rows, flat)
 		for _, want := range []string{
 			"✗ ", "#7  state  2.0 KiB  2 events  head  2 children  forked", `void: it said \x1b[2J\nno`,
 			"! ", "merges 2", "damaged: bytes are damaged", "waiting for parents since ", ": x is missing",
@@ -148,26 +156,8 @@ func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain ● text": "plain ● text", "a\nb\tc": `a\nb\tc`, "\x1b[31m": `\x1b[31m`, "\u202e": `\u202e`, "\xff": `\ufffd`, `back\slash`: `back\slash`,
 	} {
-		if got := commands.Printable(text); got != want {
+		if got := show.Printable(text); got != want {
 			t.Errorf("%q: got %s, want %s", text, got, want)
-		}
-	}
-}
-
-func TestWhen(t *testing.T) {
-	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
-	for text, want := range map[string]time.Time{
-		"": {}, "15m": now.Add(-15 * time.Minute), "7d": now.Add(-7 * 24 * time.Hour), "0s": now,
-		"2026-01-31T12:00:00Z": time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), "2026-01-31T12:00:00.000000001+02:00": time.Date(2026, 1, 31, 10, 0, 0, 1, time.UTC),
-		"2026-01-31": time.Date(2026, 1, 31, 0, 0, 0, 0, time.Local),
-	} {
-		if got, err := commands.When("since", text, now); err != nil || !got.Equal(want) {
-			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"yesterday", "-5m", "2026-13-01", "12:00", "5"} {
-		if got, err := commands.When("since", text, now); err == nil || !strings.Contains(err.Error(), "--since "+text) {
-			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package commands
+package show
 
 import (
 	"fmt"
@@ -12,17 +12,19 @@ import (
 	"mero/node/api"
 )
 
-// drawing shows deltas as lines with the branches of the graph on the left. It is
+// Deltas shows deltas as lines with the branches of the graph on the left. It is
 // given them page by page, each delta before its parents.
-type drawing struct {
-	e *env
-	// flat: not all deltas come, so there are no branches to draw.
-	flat  bool
+type Deltas struct {
+	Printer
+
+	// Flat: not all deltas come, so there are no branches to draw.
+	Flat  bool
 	lanes lanes.Lanes[api.Hash]
 }
 
-func (d *drawing) page(page *api.DagPage) {
-	w := sticky{d.e}
+// Page prints the deltas of a page, and its summary.
+func (d *Deltas) Page(page *api.DagPage) {
+	w := d.W
 	if page.Summary != nil {
 		d.summary(w, page)
 	}
@@ -30,67 +32,67 @@ func (d *drawing) page(page *api.DagPage) {
 		d.row(w, &page.Deltas[i])
 	}
 	if len(page.Refusals) > 0 {
-		line(w, "\nrefused since the node started, the last %d:", len(page.Refusals))
+		Line(w, "\nrefused since the node started, the last %d:", len(page.Refusals))
 		for _, r := range page.Refusals {
-			words := []string{timeText(r.At)}
+			words := []string{Time(r.At)}
 			if r.ID != nil {
-				words = append(words, d.e.id(*r.ID))
+				words = append(words, d.ID(*r.ID))
 			}
 			if r.Author != nil {
-				words = append(words, "of "+d.e.id(*r.Author))
+				words = append(words, "of "+d.ID(*r.Author))
 			}
-			line(w, "%s: %s", strings.Join(words, " "), printable(r.Reason))
+			Line(w, "%s: %s", strings.Join(words, " "), Printable(r.Reason))
 		}
 	}
 }
 
-func (d *drawing) summary(w io.Writer, page *api.DagPage) {
+func (d *Deltas) summary(w io.Writer, page *api.DagPage) {
 	s := page.Summary
 	waiting := fmt.Sprintf("%d waiting", s.Waiting)
 	if s.Waiting > 0 {
 		var kinds []string
 		for kind, n := range s.WaitsFor {
-			kinds = append(kinds, fmt.Sprintf("%d for %s", n, printable(kind)))
+			kinds = append(kinds, fmt.Sprintf("%d for %s", n, Printable(kind)))
 		}
 		slices.Sort(kinds)
 		waiting += " (" + strings.Join(kinds, ", ") + ")"
 	}
 	heads := make([]string, 0, len(s.Heads))
 	for _, head := range s.Heads[:min(len(s.Heads), lanes.Max)] {
-		heads = append(heads, d.e.id(head))
+		heads = append(heads, d.ID(head))
 	}
 	if more := len(s.Heads) - len(heads); more > 0 {
 		heads = append(heads, fmt.Sprintf("and %d more", more))
 	}
-	pairs(w, "context", d.e.id(page.ContextID), "root", d.e.id(s.RootHash),
+	Pairs(w, "context", d.ID(page.ContextID), "root", d.ID(s.RootHash),
 		"deltas", fmt.Sprintf("● %d folded  ✗ %d void  ○ %s", s.Folded, s.Void, waiting),
-		"heads", strings.Join(heads, " "), "authors", fmt.Sprintf("%d (%s)", s.Authors, count(s.Writers, "writer")))
+		"heads", strings.Join(heads, " "), "authors", fmt.Sprintf("%d (%s)", s.Authors, Count(s.Writers, "writer")))
 	for _, f := range s.ForkList {
-		line(w, "fork: %s used number %d for %s", d.e.id(f.Author), f.Seq, count(len(f.Deltas), "delta"))
+		Line(w, "fork: %s used number %d for %s", d.ID(f.Author), f.Seq, Count(len(f.Deltas), "delta"))
 	}
 	if more := s.Forks - len(s.ForkList); more > 0 {
-		line(w, "and %s more", count(more, "fork"))
+		Line(w, "and %s more", Count(more, "fork"))
 	}
 	if s.Matching > 0 {
-		line(w, "")
+		Line(w, "")
 	}
 }
 
 // row draws one delta: what leads to it, itself, what it leads to.
-func (d *drawing) row(w io.Writer, r *api.DeltaRow) {
-	if d.flat {
-		line(w, "%s %s", mark(r), d.words(r))
+func (d *Deltas) row(w io.Writer, r *api.DeltaRow) {
+	if d.Flat {
+		Line(w, "%s %s", mark(r), d.words(r))
 		d.remarks(w, "  ", r)
 		return
 	}
 	parents := slices.DeleteFunc(slices.Clone(r.Parents), func(id api.Hash) bool { return slices.Contains(r.Missing, id) })
 	above, row, below, margin := d.lanes.Row(r.ID, parents, mark(r))
 	if above != "" {
-		line(w, "%s", above)
+		Line(w, "%s", above)
 	}
-	line(w, "%s %s", row, d.words(r))
+	Line(w, "%s %s", row, d.words(r))
 	if below != "" {
-		line(w, "%s", below)
+		Line(w, "%s", below)
 	}
 	d.remarks(w, margin+"   ", r)
 }
@@ -108,14 +110,14 @@ func mark(r *api.DeltaRow) string {
 }
 
 // words are what the line of a delta says.
-func (d *drawing) words(r *api.DeltaRow) string {
-	words := []string{d.e.id(r.ID), r.Time.Local().Format(time.RFC3339)}
+func (d *Deltas) words(r *api.DeltaRow) string {
+	words := []string{d.ID(r.ID), r.Time.Local().Format(time.RFC3339)}
 	if r.Kind != "" {
-		words = append(words, d.e.id(r.Author), "#"+strconv.FormatUint(r.Seq, 10), r.Kind)
+		words = append(words, d.ID(r.Author), "#"+strconv.FormatUint(r.Seq, 10), r.Kind)
 	}
-	words = append(words, bytesText(uint64(r.Size)))
+	words = append(words, Bytes(uint64(r.Size)))
 	if r.Events != nil && *r.Events > 0 {
-		words = append(words, count(*r.Events, "event"))
+		words = append(words, Count(*r.Events, "event"))
 	}
 	if r.Head {
 		words = append(words, "head")
@@ -133,29 +135,29 @@ func (d *drawing) words(r *api.DeltaRow) string {
 }
 
 // remarks explain a delta that is not simply folded.
-func (d *drawing) remarks(w io.Writer, indent string, r *api.DeltaRow) {
+func (d *Deltas) remarks(w io.Writer, indent string, r *api.DeltaRow) {
 	if r.Problem != "" {
-		line(w, "%sdamaged: %s", indent, printable(r.Problem))
+		Line(w, "%sdamaged: %s", indent, Printable(r.Problem))
 	}
 	switch r.Fate {
 	case api.FateVoid:
-		line(w, "%svoid: %s", indent, printable(r.Reason))
+		Line(w, "%svoid: %s", indent, Printable(r.Reason))
 	case api.FateWaiting:
-		line(w, "%s%s", indent, waitText(r))
-		if !d.flat {
+		Line(w, "%s%s", indent, waitText(r))
+		if !d.Flat {
 			return
 		}
 		for _, id := range r.Missing {
-			line(w, "%s  missing: %s", indent, d.e.id(id))
+			Line(w, "%s  missing: %s", indent, d.ID(id))
 		}
 	}
 }
 
 // waitText says what a delta waits for, and since when.
 func waitText(r *api.DeltaRow) string {
-	text := "waiting for " + printable(r.WaitsFor)
+	text := "waiting for " + Printable(r.WaitsFor)
 	if r.Since != nil {
-		text += " since " + timeText(*r.Since)
+		text += " since " + Time(*r.Since)
 	}
-	return text + ": " + printable(r.Reason)
+	return text + ": " + Printable(r.Reason)
 }
