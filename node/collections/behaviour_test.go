@@ -386,3 +386,121 @@ func TestMuchInOneCall(t *testing.T) {
 		}
 	})
 }
+
+// TestStampsUsedTwice: a writer who makes two deltas of one time names things alike. What comes
+// second finds what is there, or is still there of what was removed, and leaves it.
+func TestStampsUsedTwice(t *testing.T) {
+	var m collections.Mem
+	o := collections.Origin{Time: 1 << 40, Tag: [8]byte{1}}
+	record := func(do func(tx *collections.Tx)) []byte {
+		var none collections.Mem
+		tx := collections.Begin(&none, o)
+		do(tx)
+		return tx.Ops()
+	}
+	fold := func(ops []byte) int {
+		writes, err := collections.Fold(&m, ops, o)
+		must(t, err)
+		m.Apply(writes)
+		must(t, collections.Check(&m))
+		return len(writes)
+	}
+	remove := func(name string) {
+		tx := collections.Begin(&m, o)
+		must1[bool](t)(tx.Remove(0, []byte(name)))
+		writes, err := tx.Writes()
+		must(t, err)
+		m.Apply(writes)
+		must(t, collections.Check(&m))
+	}
+
+	one := record(func(tx *collections.Tx) { must(t, tx.Insert(open(t, tx, "l", collections.List, 0), 0, []byte("one"))) })
+	other := record(func(tx *collections.Tx) {
+		must(t, tx.Insert(open(t, tx, "l", collections.List, 0), 0, []byte("other")))
+	})
+	fold(one)
+	if n := fold(other); n != 0 {
+		t.Errorf("an element of the same name: %d writes", n)
+	}
+
+	large := record(func(tx *collections.Tx) {
+		r := open(t, tx, "m", collections.Map, 0)
+		for i := range 1000 {
+			must(t, tx.Put(r, fmt.Append(nil, i), nil))
+		}
+	})
+	fold(large)
+	remove("m")
+	fold(large)
+	if has := must1[bool](t)(collections.BeginReadOnly(&m).Has(0, []byte("m"))); has {
+		t.Error("what is being taken away is made again")
+	}
+
+	inList := record(func(tx *collections.Tx) {
+		l := open(t, tx, "n", collections.List, 0)
+		r := must1[collections.Ref](t)(tx.InsertOpen(l, 0, collections.Map, 0))
+		for i := range 1000 {
+			must(t, tx.Put(r, fmt.Append(nil, i), nil))
+		}
+	})
+	for range 5 { // nothing is left of the map
+		fold(one)
+	}
+	fold(inList)
+	remove("n")
+	fold(inList)
+	tx := collections.BeginReadOnly(&m)
+	if n := must1[int64](t)(tx.Len(open(t, tx, "n", collections.List, 0))); n != 0 {
+		t.Error("what is being taken away is inserted again")
+	}
+}
+
+// TestSetOverCollection: a value set by somebody who says that there is one.
+func TestSetOverCollection(t *testing.T) {
+	_, a, _ := two(t, 1, func(tx *collections.Tx) {
+		must1[collections.Ref](t)(tx.InsertOpen(open(t, tx, "l", collections.List, 0), 0, collections.Set, 0))
+	})
+	tx := collections.BeginReadOnly(&a.state)
+	stamp := must1[[]collections.Item](t)(tx.Items(open(t, tx, "l", collections.List, 0), 0, 1))[0].Stamp
+	forged := []byte{1, 1, 0, 0, 1, 'l', byte(collections.List), 0}
+	forged = binary.AppendUvarint(forged, stamp.Time>>16)
+	forged = append(binary.BigEndian.AppendUint64(append(forged, 13, 1), stamp.Time), stamp.Tag[:]...)
+	forged = append(forged, 0, 1, 'x')
+	if writes, err := collections.Fold(&a.state, forged, collections.Origin{Time: 1 << 40}); err != nil || len(writes) > 0 {
+		t.Errorf("%d writes, %v", len(writes), err)
+	}
+}
+
+// TestLargeRowsGo: of large values few go with a delta.
+func TestLargeRowsGo(t *testing.T) {
+	w, a, _ := two(t, 1, nil)
+	for i := range 6 {
+		w.call(a, func(tx *collections.Tx, _ *event) {
+			must(t, tx.Put(open(t, tx, "m", collections.Map, 0), []byte{byte('a' + i)}, make([]byte, collections.MaxValue)))
+		})
+	}
+	rows := a.state.Len()
+	w.call(a, func(tx *collections.Tx, _ *event) { must1[bool](t)(tx.Remove(0, []byte("m"))) })
+	if left := a.state.Len(); left < rows-4 {
+		t.Errorf("%d of %d rows are left", left, rows)
+	}
+	w.meet()
+}
+
+// TestCallIsOver: after its writes a call cannot write, and they stay the same.
+func TestCallIsOver(t *testing.T) {
+	var m collections.Mem
+	tx := collections.Begin(&m, collections.Origin{Time: 1 << 16})
+	r := open(t, tx, "m", collections.Map, 0)
+	for i := range 600 { // more than a call takes away
+		must(t, tx.Put(r, fmt.Append(nil, i), nil))
+	}
+	must1[bool](t)(tx.Remove(0, []byte("m")))
+	must1[bool](t)(tx.Add(open(t, tx, "s", collections.Set, 0), []byte("x")))
+	ops := tx.Ops()
+	first := must1[[]collections.Write](t)(tx.Writes())
+	wantError(t, tx.Put(r, []byte("l"), nil), true, collections.ErrReadOnly)
+	if again := must1[[]collections.Write](t)(tx.Writes()); !equalWrites(first, again) || len(ops) != len(tx.Ops()) {
+		t.Errorf("%d writes, and then %d", len(first), len(again))
+	}
+}

@@ -75,6 +75,9 @@ func (e *engine) sweep(dead objectID, rows, bytes *int) (done bool, err error) {
 			return false, err
 		}
 		for _, f := range found {
+			if *bytes <= 0 {
+				return false, nil
+			}
 			if err := e.sweepRow(dead, f); err != nil {
 				return false, err
 			}

@@ -225,6 +225,31 @@ func TestScanOfLargeValues(t *testing.T) {
 	if !slices.Equal(sizes, []int{3, 3}) {
 		t.Errorf("pages of %v", sizes)
 	}
+	tx = collections.BeginReadOnly(&m)
+	must1[[]collections.Item](t)(tx.Scan(open(t, tx, "m", collections.Map, 0), nil, nil, 100))
+	if tx.Work() < 3*collections.MaxValue/64 {
+		t.Errorf("reading 3 MiB takes %d units of work", tx.Work())
+	}
+}
+
+// TestItemsOfLargeValues: the same of a list.
+func TestItemsOfLargeValues(t *testing.T) {
+	var m collections.Mem
+	for i := range 6 {
+		tx := collections.Begin(&m, collections.Origin{Time: uint64(i+1) << 16})
+		must(t, tx.Insert(open(t, tx, "l", collections.List, 0), 0, make([]byte, collections.MaxValue)))
+		writes, err := tx.Writes()
+		must(t, err)
+		m.Apply(writes)
+	}
+	tx := collections.BeginReadOnly(&m)
+	l := open(t, tx, "l", collections.List, 0)
+	if n := len(must1[[]collections.Item](t)(tx.Items(l, 0, 6))); n != 4 {
+		t.Errorf("%d items", n)
+	}
+	if n := len(must1[[]collections.Item](t)(tx.Items(l, 4, 2))); n != 2 {
+		t.Errorf("then %d items", n)
+	}
 }
 
 // TestStamps: items and registers say which operation wrote them.
