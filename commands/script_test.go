@@ -41,6 +41,8 @@ const patience = 60 * time.Second
 func TestScripts(t *testing.T) {
 	cache := t.TempDir() // of compiled applications, for all scripts
 	goCache := buildCache(t)
+	board := apptest.BuildPackage(t, "mero/node/sdk/examples/board")
+	board2 := append(bytes.Clone(board), 0, 3, 1, 'x', 1) // does the same
 	failing, other := apptest.Errors(t), bytes.Replace(apptest.Minimal(), []byte("init"), []byte("open"), 1)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -52,7 +54,9 @@ func TestScripts(t *testing.T) {
 				"GOCACHE="+goCache,
 			)
 			// a and b are of one size.
-			for name, code := range map[string][]byte{"errors": failing, "rawkv": apptest.RawKV(t), "a": apptest.Minimal(), "b": other} {
+			for name, code := range map[string][]byte{
+				"errors": failing, "rawkv": apptest.RawKV(t), "a": apptest.Minimal(), "b": other, "board": board, "board2": board2,
+			} {
 				if err := os.WriteFile(filepath.Join(env.WorkDir, name+".wasm"), code, 0o600); err != nil {
 					return err
 				}
