@@ -61,7 +61,8 @@ var owners = map[string]string{
 	"github.com/tetratelabs":      "node/vm",
 }
 
-// pure packages decide without doing: no I/O, clock, logger or cancellation.
+// pure packages decide without doing: no I/O, clock, logger, cancellation or
+// goroutine.
 var (
 	pure   = []string{"node/vm/meter", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/collections", "node/manifest"}
 	impure = []string{"context", "os", "net", "github.com/rs/zerolog"}
@@ -86,6 +87,7 @@ type source struct {
 	testImports map[string][]string
 	docs        []string // files with a package comment
 	lines       int      // of code, without tests
+	spawns      bool     // it starts goroutines
 }
 
 // sources parses every package of the repository; test data only of guests.
@@ -142,6 +144,7 @@ func (s *source) add(file, name string) error {
 	}
 	if !test {
 		s.lines += codeLines(data)
+		s.spawns = s.spawns || spawns(data)
 		if hasDoc(parsed) {
 			s.docs = append(s.docs, name)
 		}
@@ -150,6 +153,21 @@ func (s *source) add(file, name string) error {
 }
 
 func hasDoc(f *ast.File) bool { return f.Doc != nil && strings.TrimSpace(f.Doc.Text()) != "" }
+
+// spawns reports whether code has a go statement.
+func spawns(data []byte) bool {
+	set := token.NewFileSet()
+	var s scanner.Scanner
+	s.Init(set.AddFile("", set.Base(), len(data)), data, nil, 0)
+	for {
+		switch _, tok, _ := s.Scan(); tok {
+		case token.GO:
+			return true
+		case token.EOF:
+			return false
+		}
+	}
+}
 
 // codeLines counts the lines that hold more than comments and space.
 func codeLines(data []byte) int {
@@ -282,6 +300,9 @@ func TestPackages(t *testing.T) {
 		}
 		if len(s.docs) != 1 {
 			t.Errorf("%s has a package comment in %d files, want 1 %v", pkg, len(s.docs), s.docs)
+		}
+		if s.spawns && slices.Contains(pure, pkg) {
+			t.Errorf("%s is pure and starts goroutines", pkg)
 		}
 		if s.lines > maxLines {
 			t.Errorf("%s has %d lines of code, more than %d: split it by noun", pkg, s.lines, maxLines)
