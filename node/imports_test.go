@@ -160,11 +160,9 @@ func spawns(data []byte) bool {
 	var s scanner.Scanner
 	s.Init(set.AddFile("", set.Base(), len(data)), data, nil, 0)
 	for {
-		switch _, tok, _ := s.Scan(); tok {
-		case token.GO:
-			return true
-		case token.EOF:
-			return false
+		_, tok, _ := s.Scan()
+		if tok == token.GO || tok == token.EOF {
+			return tok == token.GO
 		}
 	}
 }
