@@ -33,6 +33,7 @@ type home struct {
 	set   *replica.Set
 	apps  *apps.Library
 	in    *inspect.Inspector
+	wall  func() time.Time // nil: time.Now
 	end   func()
 }
 
@@ -59,7 +60,7 @@ func (h *home) open() {
 	h.apps = apps.New(apps.Deps{Store: h.store, Engine: engine, Blobs: blobs, Log: log})
 	h.set = replica.NewSet(replica.Deps{
 		Config: replica.DefaultConfig(), Store: h.store, Apps: h.apps, Blobs: blobs, Events: events.New(events.DefaultQueue, reg),
-		Log: log, Metrics: reg, Wall: time.Now,
+		Log: log, Metrics: reg, Wall: h.now,
 	})
 	h.in = inspect.New(h.store, h.set)
 	h.end = func() {
@@ -68,6 +69,14 @@ func (h *home) open() {
 		must(h.t, blobs.Close())
 		must(h.t, h.store.Close())
 	}
+}
+
+// now is the home's clock.
+func (h *home) now() time.Time {
+	if h.wall != nil {
+		return h.wall()
+	}
+	return time.Now()
 }
 
 func (h *home) db() string { return filepath.Join(h.dir, "db") }
@@ -82,7 +91,7 @@ func (h *home) damage(do func(dir string)) {
 
 func (h *home) install() ident.AppID {
 	h.t.Helper()
-	app, err := h.apps.Install(h.t.Context(), bytes.NewReader(apptest.KV(h.t)), apps.Source{URL: "file:///kv.wasm"})
+	app, err := h.apps.Install(h.t.Context(), bytes.NewReader(apptest.RawKV(h.t)), apps.Source{URL: "file:///kv.wasm"})
 	must(h.t, err)
 	return app.ID
 }

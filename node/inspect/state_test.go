@@ -417,21 +417,38 @@ func TestDeltaOfCollections(t *testing.T) {
 	}
 }
 
-// TestStateOfMembers: a collection by member, and who wrote what among several.
-func TestStateOfMembers(t *testing.T) {
+// TestWhoWrote: of several who write at the very same time, each is told from the
+// others.
+func TestWhoWrote(t *testing.T) {
 	a, b := newHome(t), newHome(t)
 	c := a.createCollections()
 	b.installCollections()
 	d := b.join(a, c)
 	b.receive(d.Context, a.bytes(c.Context)...)
-	a.do(c, "open 0 m 2 0", "put 1 of a")
-	b.do(d, "open 0 m 2 0", "put 1 mine b")
+	now := time.Now().Add(time.Second)
+	for _, h := range []*home{a, b} {
+		h.wall = func() time.Time { return now }
+	}
+	first := a.do(c, "open 0 m 2 0", "put 1 a 1")
+	second := b.do(d, "open 0 m 2 0", "put 1 b 2")
 	a.receive(c.Context, b.bytes(d.Context)...)
-	for _, e := range a.state(c, api.StateQuery{Path: []string{"m"}}).State.Entries {
-		want := map[string]ident.PublicKey{"of": c.Member, "mine": d.Member}[e.Key]
-		if e.Written == nil || e.Written.Author == nil || *e.Written.Author != want {
-			t.Errorf("%s: %+v", e.Key, e.Written)
+	page := a.state(c, api.StateQuery{Path: []string{"m"}})
+	if len(page.State.Entries) != 2 || !page.State.Entries[0].Written.Time.Equal(page.State.Entries[1].Written.Time) {
+		t.Fatalf("not at one time: %+v", page.State.Entries)
+	}
+	for i, want := range []api.StateWrite{
+		{Author: &c.Member, ID: (*api.Hash)(&first), Time: page.AsOf.Time}, {Author: &d.Member, ID: (*api.Hash)(&second), Time: page.AsOf.Time},
+	} {
+		if diff := cmp.Diff(&want, page.State.Entries[i].Written); diff != "" {
+			t.Errorf("entry %d: %s", i, diff)
 		}
+	}
+	earlier := api.Hash(first)
+	if delta.ID(page.AsOf.ID) == first {
+		earlier = api.Hash(second)
+	}
+	if past := a.state(c, api.StateQuery{Path: []string{"m"}, At: &earlier}); len(past.State.Entries) != 1 {
+		t.Errorf("between the two: %+v", past.State)
 	}
 }
 
