@@ -22,7 +22,7 @@ var rows = [][]string{
 	{"blobkit", "netkit", "node/vm", "node/auth", "node/root", "node/artifact", "node/manifest"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/appgen", "node/sdk/examples"},
 	{"node/dag", "node/undo", "node/members", "node/store", "node/events", "node/api"},
-	{"node/apps", "node/trail", "node/hosted", "node/layer", "node/store/storetest"},
+	{"node/apps", "node/history", "node/trail", "node/hosted", "node/layer", "node/store/storetest"},
 	{"node/replica"},
 	{"node/syncer", "node/inspect"},
 	{"node/server"},

@@ -9,6 +9,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/history"
 	"mero/node/store"
 	"mero/node/trail"
 )
@@ -77,11 +78,11 @@ func (b *batch) postpone(free []delta.Place) {
 		if place.Compare(b.rec.Last) > 0 {
 			continue
 		}
-		if b.history.isBlocked(place.ID) { // rests on one before it
+		if b.history.IsBlocked(place.ID) { // rests on one before it
 			b.rests(place.ID, place.Time)
 			continue
 		}
-		b.hold(place.ID, place.Time, waitOrder, "its place is far back; the state is being folded again from there")
+		b.hold(place.ID, place.Time, history.Order, "its place is far back; the state is being folded again from there")
 	}
 	b.deep = true
 }
@@ -90,7 +91,7 @@ func (b *batch) postpone(free []delta.Place) {
 // wait, until the step is full. What was in the state before may not be left out.
 func (b *batch) foldOn(ctx context.Context) error {
 	from := b.rec.Last
-	for id := range b.history.graph.From(from) {
+	for id := range b.history.Graph.From(from) {
 		if id == from.ID {
 			continue
 		}
@@ -117,14 +118,14 @@ func (b *batch) foldOn(ctx context.Context) error {
 
 // leave leaves a delta to the next step. Until then it waits.
 func (b *batch) leave(id delta.ID) error {
-	place, w := b.history.place(id), &wait{kind: waitOrder, words: "it comes next", since: b.set.deps.Wall()}
-	if !b.history.isBlocked(id) {
+	place, w := b.history.Place(id), &history.Wait{Kind: history.Order, Words: "it comes next", Since: b.set.deps.Wall()}
+	if !b.history.IsBlocked(id) {
 		b.more = true
-		b.history.hold(id, w)
+		b.history.Hold(id, w)
 		b.waits(id, place.Time, w)
 		return nil
 	}
-	if _, cause := b.history.ancestorOf(id); cause.kind == waitOrder && b.history.held[id] == nil {
+	if _, cause := b.history.AncestorOf(id); cause.Kind == history.Order && b.history.Held[id] == nil {
 		b.rests(id, place.Time)
 		return nil
 	}
@@ -133,8 +134,8 @@ func (b *batch) leave(id delta.ID) error {
 
 // foldNext folds the delta that follows the state.
 func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
-	place := b.history.place(id)
-	if b.history.isBlocked(id) {
+	place := b.history.Place(id)
+	if b.history.IsBlocked(id) {
 		return b.leaveOut(id, place.Time)
 	}
 	raw, rec, err := b.bytes(id)
@@ -161,7 +162,7 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		return nil
 	}
 	b.lead.spent(time.Since(begun))
-	delete(b.history.tried, id)
+	delete(b.history.Tried, id)
 	if void == "" {
 		if err := b.unlocal(done); err != nil {
 			return err
@@ -232,8 +233,8 @@ func (b *batch) unlocal(done applied) error {
 // change more when state was taken back (R21).
 func (b *batch) conclude() {
 	before := b.rec.Root
-	b.rec.Heads = b.history.heads()
-	b.rec.Waiting = b.history.waiting()
+	b.rec.Heads = b.history.Heads()
+	b.rec.Waiting = b.history.Waiting()
 	b.rec.Root = b.rec.Sum.Root(meta(&b.rec, b.members))
 	for _, n := range b.news {
 		b.changes = append(b.changes, events.Change{Context: b.rec.ID, Root: b.rec.Root, Delta: n.id, Events: n.events})

@@ -9,6 +9,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/history"
 	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/layer"
@@ -48,7 +49,7 @@ type batch struct {
 	members    hosted.Members
 	keys       map[delta.EpochID]delta.EpochKey
 
-	history *history // the graph, when the batch needed it
+	history *history.History // the graph, when the batch needed it
 	arrived map[delta.ID][]byte
 	records map[delta.ID]*store.DeltaRecord // of deltas whose fate is new
 	orphans map[delta.ID]struct{}           // connected here, perhaps after they waited for that
@@ -188,7 +189,7 @@ func (b *batch) parents(who *store.Identity) []delta.ID {
 		return slices.Clone(b.rec.Heads)
 	}
 	var list []delta.ID
-	for _, tip := range b.history.graph.Tips(delta.Writer{Author: who.Public(), Incarnation: who.Incarnation}) {
+	for _, tip := range b.history.Graph.Tips(delta.Writer{Author: who.Public(), Incarnation: who.Incarnation}) {
 		list = append(list, tip.ID)
 	}
 	for _, id := range b.rec.Heads {
@@ -208,8 +209,8 @@ func (b *batch) checkWriter(who *store.Identity) error {
 	if err := b.loadHistory(); err != nil {
 		return err
 	}
-	for _, tip := range b.history.graph.Tips(delta.Writer{Author: who.Public(), Incarnation: who.Incarnation}) {
-		if b.history.isBlocked(tip.ID) {
+	for _, tip := range b.history.Graph.Tips(delta.Writer{Author: who.Public(), Incarnation: who.Incarnation}) {
+		if b.history.IsBlocked(tip.ID) {
 			who.Incarnation, who.Seq = delta.NewIncarnation(), 0
 			b.writers[who.Public()] = who
 		}
@@ -342,7 +343,7 @@ func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome)
 		return err
 	}
 	if b.history != nil {
-		if err := b.history.append(d); err != nil {
+		if err := b.history.Append(d); err != nil {
 			return err
 		}
 	}
@@ -363,7 +364,7 @@ func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome)
 // succeed makes a delta a head in place of its parents.
 func (b *batch) succeed(d *delta.Delta) {
 	if len(b.rec.Heads) > delta.MaxParents {
-		b.rec.Heads = b.history.heads() // the record has not all of them, perhaps
+		b.rec.Heads = b.history.Heads() // the record has not all of them, perhaps
 		return
 	}
 	parents := d.Header().Parents

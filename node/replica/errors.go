@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mero/node/history"
 	"mero/node/ident"
 )
 
@@ -24,7 +25,7 @@ var (
 	ErrLostWrite = errors.New("the application dropped the write: it reported success and committed nothing")
 	// ErrDamagedLog says that a stored delta cannot be read, so that state cannot be
 	// folded from it.
-	ErrDamagedLog = errors.New("the log of deltas is damaged")
+	ErrDamagedLog = history.ErrDamaged
 	// ErrBusyFolding says that the context is being folded again already.
 	ErrBusyFolding = errors.New("the context is being folded again already; wait for that to end")
 	// ErrBusy says that too many calls wait for one context.

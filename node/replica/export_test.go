@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mero/node/dag"
-	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
@@ -205,34 +203,6 @@ func (s *Set) RefoldOnce(ctx context.Context, id ident.ContextID, during func())
 
 // ErrRestart says that a job has to begin again.
 var ErrRestart = errRestart
-
-// CheckBackOff counts, without time going by, how often a delta that always takes too
-// long is tried within so long.
-func CheckBackOff(kind string, within time.Duration) (tries int) {
-	id, now := delta.ID{1}, time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	var f folding
-	load := func() *history {
-		h := &history{graph: dag.New(delta.ID{}, dag.DefaultLimits()), held: make(map[delta.ID]*wait), blocked: make(map[delta.ID]delta.ID)}
-		h.remember(f.of(), now)
-		return h
-	}
-	h := load()
-	h.hold(id, &wait{kind: kind, since: now})
-	for end := now.Add(within); now.Before(end); now = now.Add(tendEvery) {
-		if tries%2 == 1 { // the graph is dropped now and then
-			again := load()
-			again.held[id] = &wait{kind: kind, since: now}
-			again.remember(f.of(), now)
-			h = again
-		}
-		if b := (&batch{history: h}); b.due(h.held[id], now) {
-			tries++
-			h.release(id)                             // as retry does
-			h.hold(id, &wait{kind: kind, since: now}) // as foldNext does
-		}
-	}
-	return tries
-}
 
 // CheckShallow says whether a roll-back over so many deltas is done at once, when so
 // many took so long each, and after one over as many as gaveUp was given up.

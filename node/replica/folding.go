@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/store"
 )
 
@@ -32,13 +33,13 @@ type folding struct {
 	tooDeep uint64
 	until   time.Time
 	// tried are deltas that this node could not fold, and when that is tried again.
-	tried map[delta.ID]*wait
+	tried map[delta.ID]*history.Wait
 }
 
 // of gives what was tried.
-func (f *folding) of() map[delta.ID]*wait {
+func (f *folding) of() map[delta.ID]*history.Wait {
 	if f.tried == nil {
-		f.tried = make(map[delta.ID]*wait)
+		f.tried = make(map[delta.ID]*history.Wait)
 	}
 	return f.tried
 }
@@ -81,18 +82,4 @@ func (b *batch) isFull() bool {
 // isTooDeep reports that a roll-back has become too much to be done at once.
 func (b *batch) isTooDeep() bool {
 	return b.memory() > maxStepBytes || time.Since(b.begun) > giveUp
-}
-
-// isTransient tells what this node may not be short of another time. What such a try
-// costs is spent again, so each waits twice as long as the one before.
-func isTransient(kind string) bool { return kind == waitWatchdog || kind == waitMemory }
-
-// putOff fixes when a delta that this node could not fold is tried again.
-func (w *wait) putOff(now time.Time) {
-	first := applyWatchdog
-	if w.kind == waitMemory {
-		first = tendEvery
-	}
-	w.next = now.Add(min(first<<min(w.tries, 8), retryMost))
-	w.tries++
 }

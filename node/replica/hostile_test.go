@@ -115,16 +115,6 @@ func TestMemoryShortageWaits(t *testing.T) {
 	h.verify(s.w.context)
 }
 
-// TestBackOff: what this node could not fold is tried again, each time after twice as
-// long, whatever becomes of the graph in memory.
-func TestBackOff(t *testing.T) {
-	for kind, want := range map[string]int{"watchdog": 2, "memory": 5} {
-		if got := replica.CheckBackOff(kind, 10*time.Minute); got != want {
-			t.Errorf("%s: %d tries in ten minutes, want %d", kind, got, want)
-		}
-	}
-}
-
 // TestShallow: which roll-backs are done at once. One that took too long is not tried
 // again for a while, whatever cheap deltas have made of the mean.
 func TestShallow(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/layer"
 	"mero/node/store"
@@ -57,7 +58,7 @@ type job struct {
 	// ones into their places: else one after another could keep it from ending.
 	late map[delta.ID]struct{}
 	// held is what it could not fold for want of something on this node.
-	held map[delta.ID]*wait
+	held map[delta.ID]*history.Wait
 
 	pace bool // take a share of a core only
 	work time.Duration
@@ -73,7 +74,7 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{set: s, id: view.Context().ID, base: view, b: b, late: make(map[delta.ID]struct{}), held: make(map[delta.ID]*wait), voids: make(map[delta.ID]string)}
+	j := &job{set: s, id: view.Context().ID, base: view, b: b, late: make(map[delta.ID]struct{}), held: make(map[delta.ID]*history.Wait), voids: make(map[delta.ID]string)}
 	if from != nil {
 		if err := j.goBack(*from); !isTrailFault(err) {
 			return j, err
@@ -243,14 +244,14 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 // leaveOut makes a delta wait that cannot be folded here, or has to be dropped.
 func (j *job) leaveOut(ctx context.Context, id delta.ID, err error) error {
 	if errors.Is(err, errStranger) {
-		j.held[id] = &wait{kind: waitKey, words: words(err), stranger: err}
+		j.held[id] = &history.Wait{Kind: history.Key, Words: words(err), Stranger: err}
 		return errHeld
 	}
 	kind, words := shortage(err)
 	if kind == "" || ctx.Err() != nil {
 		return fmt.Errorf("fold delta %s: %w", id, err)
 	}
-	j.held[id] = &wait{kind: kind, words: words, since: j.set.deps.Wall()}
+	j.held[id] = &history.Wait{Kind: kind, Words: words, Since: j.set.deps.Wall()}
 	return errHeld
 }
 
@@ -293,31 +294,6 @@ func (j *job) rest(ctx context.Context, worked time.Duration) error {
 // errHeld says that a job met a delta that this node cannot fold now: what is to
 // be folded has to be looked up again.
 var errHeld = errors.New("a delta has to wait")
-
-// wanted are the deltas after a place that belong into the state, in canonical
-// order, without what a job had to leave out; of those that wait for a roll-back only
-// the late ones that are given.
-func (h *history) wanted(from delta.Place, out map[delta.ID]*wait, late map[delta.ID]struct{}) (list []delta.ID) {
-	var roots []delta.ID
-	for id, w := range h.held {
-		if _, taken := late[id]; !taken || w.kind != waitOrder {
-			roots = append(roots, id)
-		}
-	}
-	for id := range out {
-		roots = append(roots, id)
-	}
-	skip := make(map[delta.ID]struct{}, len(roots))
-	for _, id := range append(h.graph.Descendants(roots...), roots...) {
-		skip[id] = struct{}{}
-	}
-	for id := range h.graph.From(from) {
-		if _, waits := skip[id]; id != from.ID && !waits {
-			list = append(list, id)
-		}
-	}
-	return list
-}
 
 // refold does what a deep roll-back or a rebuild needs: it folds again from a
 // place, or from genesis, and switches to the result.
@@ -450,8 +426,8 @@ func (s *Set) beginRefold(ctx context.Context, r *replica, genesis bool) (*job, 
 	}
 	var from *delta.Place
 	if !genesis && !r.distrust {
-		for id, w := range r.history.held {
-			if place := r.history.place(id); w.kind == waitOrder && (from == nil || place.Compare(*from) < 0) {
+		for id, w := range r.history.Held {
+			if place := r.history.Place(id); w.Kind == history.Order && (from == nil || place.Compare(*from) < 0) {
 				from = &place
 			}
 		}
@@ -466,8 +442,8 @@ func (s *Set) beginRefold(ctx context.Context, r *replica, genesis bool) (*job, 
 		return nil, err
 	}
 	j.r = r
-	for id, w := range r.history.held {
-		if w.kind == waitOrder {
+	for id, w := range r.history.Held {
+		if w.Kind == history.Order {
 			j.late[id] = struct{}{}
 		}
 	}
@@ -493,7 +469,7 @@ func (s *Set) look(ctx context.Context, r *replica, j *job) ([]delta.ID, *store.
 		view.Close()
 		return nil, nil, errRestart
 	}
-	return r.history.wanted(j.from, j.held, j.late), view, nil
+	return r.history.Wanted(j.from, j.held, j.late), view, nil
 }
 
 // isBehind reports that the live state went back behind the job's beginning since:

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/layer"
 	"mero/node/store"
@@ -52,7 +53,7 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 	if rec.Last.Compare(until) <= 0 {
 		return &Past{Context: rec, State: view, view: view}, nil
 	}
-	h, err := s.loadHistory(view)
+	h, err := history.Load(view, s.deps.Wall())
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +62,9 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 	if err != nil {
 		return nil, err
 	}
-	list := h.wanted(j.from, nil, nil)
+	list := h.Wanted(j.from, nil, nil)
 	for i, id := range list {
-		if h.place(id).Compare(until) > 0 {
+		if h.Place(id).Compare(until) > 0 {
 			list = list[:i]
 			break
 		}
@@ -71,7 +72,7 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 	if err := j.foldTo(ctx, list, view); err != nil {
 		j.end(ctx)
 		for held, w := range j.held {
-			return nil, fmt.Errorf("delta %s cannot be folded here now: %s", held, w.words)
+			return nil, fmt.Errorf("delta %s cannot be folded here now: %s", held, w.Words)
 		}
 		return nil, err
 	}

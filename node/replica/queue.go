@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
@@ -41,10 +42,10 @@ type replica struct {
 	cost atomic.Int64
 
 	// These belong to whoever leads.
-	history   *history // nil: not loaded
-	spans     int      // how many undo spans were written since they were compacted
-	spanBytes int      // and their bytes
-	distrust  bool     // the undo spans do not fit the state
+	history   *history.History // nil: not loaded
+	spans     int              // how many undo spans were written since they were compacted
+	spanBytes int              // and their bytes
+	distrust  bool             // the undo spans do not fit the state
 	fold      folding
 	// gone: the context was removed from here. Should it come again, another queue
 	// is made for it.
@@ -245,11 +246,11 @@ func (r *replica) load(view *store.View) error {
 	if r.history != nil {
 		return nil
 	}
-	h, err := r.set.loadHistory(view)
+	h, err := history.Load(view, r.set.deps.Wall())
 	if err != nil {
 		return err
 	}
-	h.remember(r.fold.of(), r.set.deps.Wall())
+	h.Remember(r.fold.of(), r.set.deps.Wall())
 	r.history = h
 	return nil
 }
@@ -270,7 +271,7 @@ func (r *replica) wrote(b *batch) {
 		}
 	}
 	if r.history = b.history; r.history != nil {
-		r.history.misfits = nil // they are dropped now
+		r.history.Misfits = nil // they are dropped now
 	}
 	r.last.Store(uint64(b.rec.Clock))
 	r.distrust = b.distrust

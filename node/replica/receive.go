@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"mero/node/dag"
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/vm"
@@ -182,7 +182,7 @@ func (b *batch) receive(ctx context.Context, list []*arrival) error {
 		return err
 	}
 	var free []delta.Place
-	room := b.history.room()
+	room := b.history.Room()
 	for _, a := range list {
 		a.got = Received{Refused: a.refused} // it may be the second try
 		for _, p := range a.parcels {
@@ -214,11 +214,11 @@ func (b *batch) loadHistory() error {
 	if b.history != nil {
 		return nil
 	}
-	h, err := b.set.loadHistory(b.view)
+	h, err := history.Load(b.view, b.set.deps.Wall())
 	if err != nil {
 		return err
 	}
-	h.remember(b.lead.of(), b.set.deps.Wall())
+	h.Remember(b.lead.of(), b.set.deps.Wall())
 	b.history = h
 	b.dropMisfits()
 	return nil
@@ -227,9 +227,9 @@ func (b *batch) loadHistory() error {
 // dropMisfits drops what the graph was found to have no place for when it was loaded,
 // by whomever.
 func (b *batch) dropMisfits() {
-	if h := b.history; h != nil && len(h.misfits) > 0 {
-		b.step.DeltaDrop = append(b.step.DeltaDrop, h.misfits...)
-		b.rec.Waiting = h.waiting()
+	if h := b.history; h != nil && len(h.Misfits) > 0 {
+		b.step.DeltaDrop = append(b.step.DeltaDrop, h.Misfits...)
+		b.rec.Waiting = h.Waiting()
 	}
 }
 
@@ -241,9 +241,9 @@ var (
 
 // admit takes one delta into the graph and gives the places of those that can be
 // folded because of it.
-func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error) {
+func (b *batch) admit(p parcel, got *Received, room *history.Room) ([]delta.Place, error) {
 	h := b.history
-	if h.knows(p.id) {
+	if h.Knows(p.id) {
 		got.Duplicate++
 		return nil, nil
 	}
@@ -259,9 +259,9 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	}
 	if p.stranger != nil {
 		refuse(p.id, p.header.Author, p.stranger)
-		for _, r := range h.graph.Refuse(p.id) {
+		for _, r := range h.Graph.Refuse(p.id) {
 			refuse(r.ID, ident.PublicKey{}, r.Err)
-			b.discard(r)
+			b.discard(r.ID)
 		}
 		return nil, nil
 	}
@@ -271,15 +271,15 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 		return nil, err
 	}
 	if waits := own != nil || slices.ContainsFunc(p.header.Parents, func(id delta.ID) bool {
-		return !h.graph.Has(id) || room.isStuck(id)
-	}); waits && !room.take(p.id, p.header.Author) {
+		return !h.Graph.Has(id) || room.IsStuck(id)
+	}); waits && !room.Take(p.id, p.header.Author) {
 		refuse(p.id, p.header.Author, errFull)
 		return nil, nil
 	}
-	added, err := h.graph.Add(dag.NodeOf(p.id, p.header))
+	added, err := h.Add(p.id, p.header)
 	for _, r := range added.Refused {
 		refuse(r.ID, ident.PublicKey{}, r.Err)
-		b.discard(r)
+		b.discard(r.ID)
 	}
 	if err != nil {
 		refuse(p.id, p.header.Author, err)
@@ -293,7 +293,7 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 	b.tellForks(added.Connected)
 	if len(added.Connected) == 0 {
 		got.Missing = append(got.Missing, added.Missing...)
-		b.waits(p.id, p.header.Time, &wait{kind: waitParents, words: missing(added.Missing), since: b.set.deps.Wall()})
+		b.waits(p.id, p.header.Time, &history.Wait{Kind: history.Parents, Words: missing(added.Missing), Since: b.set.deps.Wall()})
 		return nil, nil
 	}
 	return b.connect(added.Connected)
@@ -303,10 +303,10 @@ func (b *batch) admit(p parcel, got *Received, room *room) ([]delta.Place, error
 // them count.
 func (b *batch) tellForks(connected []delta.ID) {
 	for _, id := range connected {
-		if !b.history.graph.IsTwin(id) {
+		if !b.history.Graph.IsTwin(id) {
 			continue
 		}
-		n, _ := b.history.graph.Get(id)
+		n, _ := b.history.Graph.Get(id)
 		b.set.metrics.forked.Inc()
 		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).Stringer("writer", n.Writer).Uint64("number", n.Seq).
 			Msg("a writer gave one number to several deltas: its node was copied or restored, or it cheats")
@@ -328,7 +328,7 @@ func missing(ids []delta.ID) string {
 func (b *batch) connect(ids []delta.ID) ([]delta.Place, error) {
 	var free []delta.Place
 	for _, id := range ids {
-		place := b.history.place(id)
+		place := b.history.Place(id)
 		header, newer, err := b.header(id)
 		if err != nil {
 			return nil, err
@@ -340,10 +340,10 @@ func (b *batch) connect(ids []delta.ID) ([]delta.Place, error) {
 			return nil, err
 		}
 		if w != nil {
-			b.hold(id, place.Time, w.kind, w.words)
+			b.hold(id, place.Time, w.Kind, w.Words)
 			continue
 		}
-		if b.history.rests(id) {
+		if b.history.Rests(id) {
 			b.rests(id, place.Time)
 			continue
 		}
@@ -357,7 +357,7 @@ func (b *batch) connect(ids []delta.ID) ([]delta.Place, error) {
 func (b *batch) header(id delta.ID) (delta.Header, bool, error) {
 	raw, arrived := b.arrived[id]
 	if !arrived {
-		rec, err := b.view.Head(b.history.place(id))
+		rec, err := b.view.Head(b.history.Place(id))
 		if err != nil {
 			return delta.Header{}, false, fmt.Errorf("read delta %s: %w", id, err)
 		}
@@ -383,51 +383,51 @@ func (b *batch) bytes(id delta.ID) ([]byte, store.DeltaRecord, error) {
 }
 
 // mustWait says what a delta waits for whatever its parents are; nil for nothing.
-func (b *batch) mustWait(h delta.Header, newer bool) (*wait, error) {
+func (b *batch) mustWait(h delta.Header, newer bool) (*history.Wait, error) {
 	now := b.set.deps.Wall()
 	if ahead := h.Time.Wall().Sub(now); ahead > maxAhead {
-		return &wait{kind: waitClock, words: fmt.Sprintf("its time is %s ahead of this node's clock", ahead.Round(time.Second)), since: now}, nil
+		return &history.Wait{Kind: history.Clock, Words: fmt.Sprintf("its time is %s ahead of this node's clock", ahead.Round(time.Second)), Since: now}, nil
 	}
 	if newer {
-		return &wait{kind: waitUpgrade, words: fmt.Sprintf("version %d, kind %d: %v", h.Version, h.Kind, delta.ErrUpgrade), since: now}, nil
+		return &history.Wait{Kind: history.Upgrade, Words: fmt.Sprintf("version %d, kind %d: %v", h.Version, h.Kind, delta.ErrUpgrade), Since: now}, nil
 	}
 	_, err := b.key(h.Epoch)
 	if errors.Is(err, store.ErrNotFound) {
-		return &wait{kind: waitKey, words: fmt.Sprintf("the key of epoch %s is not here", h.Epoch), since: now}, nil
+		return &history.Wait{Kind: history.Key, Words: fmt.Sprintf("the key of epoch %s is not here", h.Epoch), Since: now}, nil
 	}
 	return nil, err
 }
 
 // waits records that a delta waits.
-func (b *batch) waits(id delta.ID, t delta.Time, w *wait) {
+func (b *batch) waits(id delta.ID, t delta.Time, w *history.Wait) {
 	b.records[id] = &store.DeltaRecord{
-		ID: id, Time: t, Bytes: b.arrived[id], Fate: store.FateWaiting, Reason: clip(w.reason(), store.MaxName),
+		ID: id, Time: t, Bytes: b.arrived[id], Fate: store.FateWaiting, Reason: clip(w.Reason(), store.MaxName),
 	}
 }
 
 // hold makes a connected delta wait for something of its own.
 func (b *batch) hold(id delta.ID, t delta.Time, kind, words string) {
-	w := &wait{kind: kind, words: words, since: b.set.deps.Wall()}
-	b.history.hold(id, w)
+	w := &history.Wait{Kind: kind, Words: words, Since: b.set.deps.Wall()}
+	b.history.Hold(id, w)
 	b.waits(id, t, w)
 	b.set.metrics.waits.WithLabelValues(kind).Inc()
 }
 
 // rests records that a delta waits for one that it rests on.
 func (b *batch) rests(id delta.ID, t delta.Time) {
-	w := &wait{kind: waitParents, words: "it rests on a delta that waits", since: b.set.deps.Wall()}
-	if ancestor, cause := b.history.ancestorOf(id); cause != nil {
-		w.words = fmt.Sprintf("it rests on %s, which waits (%s)", ancestor, cause.kind)
+	w := &history.Wait{Kind: history.Parents, Words: "it rests on a delta that waits", Since: b.set.deps.Wall()}
+	if ancestor, cause := b.history.AncestorOf(id); cause != nil {
+		w.Words = fmt.Sprintf("it rests on %s, which waits (%s)", ancestor, cause.Kind)
 	}
 	b.waits(id, t, w)
 }
 
 // discard forgets a delta that waited for its parents and turned out to break a
 // rule, or to rest on one that does.
-func (b *batch) discard(r dag.Refusal) {
-	delete(b.arrived, r.ID)
-	delete(b.records, r.ID)
-	if rec, err := b.view.Delta(r.ID); err == nil {
+func (b *batch) discard(id delta.ID) {
+	delete(b.arrived, id)
+	delete(b.records, id)
+	if rec, err := b.view.Delta(id); err == nil {
 		b.step.DeltaDrop = append(b.step.DeltaDrop, delta.Place{Time: rec.Time, ID: rec.ID})
 	}
 }
@@ -457,15 +457,15 @@ func shortage(err error) (kind, words string) {
 	)
 	switch {
 	case errors.As(err, &missing):
-		return waitCode, missing.Error()
+		return history.Code, missing.Error()
 	case errors.Is(err, delta.ErrUpgrade):
-		return waitUpgrade, delta.ErrUpgrade.Error()
+		return history.Upgrade, delta.ErrUpgrade.Error()
 	case errors.Is(err, vm.ErrNoMemory):
-		return waitMemory, "this node has not the memory to apply it (runtime.memory_limit)"
+		return history.Memory, "this node has not the memory to apply it (runtime.memory_limit)"
 	case errors.As(err, &code):
-		return waitCode, code.Error()
+		return history.Code, code.Error()
 	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
-		return waitWatchdog, fmt.Sprintf("applying it took longer than %s on this node", applyWatchdog)
+		return history.Watchdog, fmt.Sprintf("applying it took longer than %s on this node", applyWatchdog)
 	}
 	return "", ""
 }

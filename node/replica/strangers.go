@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sync"
 
-	"mero/node/dag"
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/store"
 )
 
@@ -75,7 +75,7 @@ func (b *batch) banish(id delta.ID, was store.Fate, err error) error {
 	if was == store.FateFolded || was == store.FateVoid {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
-	b.history.hold(id, &wait{kind: waitKey, words: words(err), since: b.set.deps.Wall()})
+	b.history.Hold(id, &history.Wait{Kind: history.Key, Words: words(err), Since: b.set.deps.Wall()})
 	b.strangers = append(b.strangers, id)
 	return nil
 }
@@ -86,37 +86,9 @@ func (b *batch) dropStrangers() {
 	if len(b.strangers) == 0 {
 		return
 	}
-	h := b.history
-	out := make(map[delta.ID]struct{})
-	for _, id := range b.strangers {
-		out[id] = struct{}{}
-		b.refuse(dag.Refusal{ID: id, Err: errStranger})
+	for _, d := range b.history.Drop(errStranger, b.strangers...) {
+		b.refused = append(b.refused, Refusal{At: b.set.deps.Wall(), Delta: d.ID, Author: d.Author, Reason: words(d.Err)})
+		b.discard(d.ID)
 	}
-	for _, id := range h.graph.Descendants(b.strangers...) {
-		if _, is := out[id]; !is {
-			out[id] = struct{}{}
-			b.refuse(dag.Refusal{ID: id, Err: dag.ErrAncestor})
-		}
-	}
-	graph, refused := h.graph.Without(out)
-	for _, r := range refused {
-		b.refuse(r)
-	}
-	h.graph, h.dirty, b.strangers = graph, true, nil
-	for id := range out {
-		delete(h.held, id)
-		delete(h.blocked, id)
-		delete(h.tried, id)
-	}
-	h.settle()
-}
-
-// refuse drops a delta that was taken before, and remembers why.
-func (b *batch) refuse(r dag.Refusal) {
-	refusal := Refusal{At: b.set.deps.Wall(), Delta: r.ID, Reason: words(r.Err)}
-	if n, there := b.history.graph.Get(r.ID); there {
-		refusal.Author = n.Writer.Author
-	}
-	b.refused = append(b.refused, refusal)
-	b.discard(r)
+	b.strangers = nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/store"
 )
 
@@ -42,7 +43,7 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 		if j.isBehind() {
 			return errRestart
 		}
-		want := b.history.wanted(j.from, j.held, j.late)
+		want := b.history.Wanted(j.from, j.held, j.late)
 		err := j.foldTo(ctx, want, b.view)
 		if err == nil {
 			break
@@ -77,38 +78,38 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 // settleHeld lets go what waited for the job, and makes wait what it left out.
 func (j *job) settleHeld(b *batch) error {
 	h := b.history
-	for id, w := range h.held {
+	for id, w := range h.Held {
 		switch _, taken := j.late[id]; {
-		case w.kind != waitOrder:
+		case w.Kind != history.Order:
 		case taken:
-			h.release(id)
+			h.Release(id)
 		default: // it came too late for this job
 			b.deep = true
 		}
 	}
-	h.settle()
+	h.Settle()
 	for id, w := range j.held {
-		rec, err := b.view.Head(h.place(id))
+		rec, err := b.view.Head(h.Place(id))
 		if err != nil {
 			return err
 		}
-		if w.stranger != nil {
-			if err := b.banish(id, rec.Fate, w.stranger); err != nil {
+		if w.Stranger != nil {
+			if err := b.banish(id, rec.Fate, w.Stranger); err != nil {
 				return err
 			}
 			continue
 		}
 		b.uncount(rec.Fate)
-		b.hold(id, h.place(id).Time, w.kind, w.words)
+		b.hold(id, h.Place(id).Time, w.Kind, w.Words)
 	}
 	if len(j.held) == 0 {
 		return nil
 	}
-	for id := range h.blocked {
-		if _, own := h.held[id]; own {
+	for id := range h.Blocked {
+		if _, own := h.Held[id]; own {
 			continue
 		}
-		rec, err := b.view.Head(h.place(id))
+		rec, err := b.view.Head(h.Place(id))
 		if err != nil {
 			return err
 		}
@@ -215,7 +216,7 @@ func (j *job) replaceFates(b *batch) error {
 	}
 	for _, id := range j.folded {
 		fate, reason := j.fate(id)
-		was, err := b.view.Head(b.history.place(id))
+		was, err := b.view.Head(b.history.Place(id))
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -15,9 +16,6 @@ import (
 const (
 	// tendEvery is how often is looked whether what deltas wait for has come.
 	tendEvery = 10 * time.Second
-	// retryMost is the longest time between two tries to fold a delta that this node
-	// could not fold.
-	retryMost = 10 * time.Minute
 	// idleHistory is how long the graph of a context stays in memory unused.
 	idleHistory = 5 * time.Minute
 	// maxRefusals is how many refusals are remembered per context, maxRefusing for
@@ -224,10 +222,10 @@ func (b *batch) reconsider(ctx context.Context) error {
 func (b *batch) retry() ([]delta.Place, error) {
 	h, now := b.history, b.set.deps.Wall()
 	var released []delta.Place
-	for id, w := range h.held {
-		if w.kind == waitOrder {
-			if place := h.place(id); place.Compare(b.rec.Last) > 0 { // it needs no roll-back
-				h.release(id)
+	for id, w := range h.Held {
+		if w.Kind == history.Order {
+			if place := h.Place(id); place.Compare(b.rec.Last) > 0 { // it needs no roll-back
+				h.Release(id)
 				released = append(released, place)
 			} else {
 				b.deep = true
@@ -243,16 +241,16 @@ func (b *batch) retry() ([]delta.Place, error) {
 			return nil, err
 		}
 		switch {
-		case still != nil && still.kind != w.kind:
-			b.hold(id, header.Time, still.kind, still.words)
+		case still != nil && still.Kind != w.Kind:
+			b.hold(id, header.Time, still.Kind, still.Words)
 		case still == nil && b.due(w, now):
-			h.release(id)
+			h.Release(id)
 			released = append(released, delta.Place{Time: header.Time, ID: id})
 		}
 	}
-	free := h.settle()
+	free := h.Settle()
 	for _, p := range released {
-		if h.isBlocked(p.ID) {
+		if h.IsBlocked(p.ID) {
 			b.rests(p.ID, p.Time)
 		}
 	}
@@ -261,15 +259,15 @@ func (b *batch) retry() ([]delta.Place, error) {
 
 // due reports whether it is time to try a delta again that this node could not
 // fold.
-func (b *batch) due(w *wait, now time.Time) bool {
-	switch w.kind {
-	case waitCode:
+func (b *batch) due(w *history.Wait, now time.Time) bool {
+	switch w.Kind {
+	case history.Code:
 		_, err := b.set.deps.Apps.App(b.rec.App)
 		return err == nil
-	case waitUpgrade:
-		return w.fresh // only another release, in another process, can know more
-	case waitWatchdog, waitMemory:
-		return !now.Before(w.next)
+	case history.Upgrade:
+		return w.Fresh // only another release, in another process, can know more
+	case history.Watchdog, history.Memory:
+		return w.IsDue(now)
 	}
 	return true
 }

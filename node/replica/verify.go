@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"mero/node/dag"
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -152,12 +152,9 @@ func (s *Set) checkState(ctx context.Context, view *store.View, rep *Report) err
 
 // checkLog reads all deltas and makes the graph of them; nil when that cannot be
 // done.
-func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open func([]byte) (*delta.Delta, error)) (*history, error) {
+func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open func([]byte) (*delta.Delta, error)) (*history.History, error) {
 	rec := view.Context()
-	h := &history{
-		graph: dag.New(rec.Genesis, dag.DefaultLimits()),
-		held:  make(map[delta.ID]*wait), blocked: make(map[delta.ID]delta.ID),
-	}
+	h := history.New(rec.Genesis)
 	var counts [4]uint64
 	whole := true
 	for r, err := range view.DeltasByTime(0) {
@@ -167,21 +164,19 @@ func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open 
 		if err != nil {
 			return nil, err
 		}
-		if err := h.checkOne(&rec, r, open); err != nil {
+		if err := checkOne(h, &rec, r, open); err != nil {
 			rep.problem(Problem{What: err.Error(), Delta: r.ID})
 			whole = false
 			continue
 		}
 		counts[min(r.Fate, 3)]++
-		if w := readWait(r.Reason, s.deps.Wall()); r.Fate == store.FateWaiting && w.kind != waitParents {
-			h.held[r.ID], h.dirty = w, true
-		}
+		h.Recall(r, s.deps.Wall())
 	}
 	if !whole {
 		return nil, nil
 	}
-	h.settle()
-	if got := h.heads(); !slices.Equal(got, rec.Heads) {
+	h.Settle()
+	if got := h.Heads(); !slices.Equal(got, rec.Heads) {
 		rep.problem(Problem{What: fmt.Sprintf("the heads are %v, the record says %v", got, rec.Heads)})
 	}
 	for fate, want := range map[store.Fate]uint64{
@@ -195,7 +190,7 @@ func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open 
 }
 
 // checkOne checks one delta of the log and puts it into the graph.
-func (h *history) checkOne(rec *store.Context, r store.DeltaRecord, open func([]byte) (*delta.Delta, error)) error {
+func checkOne(h *history.History, rec *store.Context, r store.DeltaRecord, open func([]byte) (*delta.Delta, error)) error {
 	d, err := open(r.Bytes)
 	var newer *delta.UpgradeError
 	var (
@@ -213,12 +208,12 @@ func (h *history) checkOne(rec *store.Context, r store.DeltaRecord, open func([]
 	if id != r.ID || header.Context != rec.ID || header.Time != r.Time {
 		return fmt.Errorf("its bytes are those of delta %s", id)
 	}
-	_, err = h.graph.Add(dag.NodeOf(id, header))
+	_, err = h.Add(id, header)
 	return err
 }
 
 // checkFold folds everything again and compares.
-func (s *Set) checkFold(ctx context.Context, view *store.View, h *history, rep *Report) error {
+func (s *Set) checkFold(ctx context.Context, view *store.View, h *history.History, rep *Report) error {
 	rep.Deep = true
 	j, err := s.newJob(view, nil)
 	if err != nil {
@@ -226,7 +221,7 @@ func (s *Set) checkFold(ctx context.Context, view *store.View, h *history, rep *
 	}
 	defer j.end(ctx)
 	for {
-		want := h.wanted(delta.Place{}, j.held, nil)
+		want := h.Wanted(delta.Place{}, j.held, nil)
 		err := j.foldTo(ctx, want, view)
 		if err == nil {
 			break
@@ -250,7 +245,7 @@ func (j *job) compare(view *store.View, rep *Report) error {
 		}
 	}
 	for id, w := range j.held {
-		rep.problem(Problem{What: "this node cannot fold it now: " + w.words, Delta: id})
+		rep.problem(Problem{What: "this node cannot fold it now: " + w.Words, Delta: id})
 	}
 	if j.b.rec.Sum == view.Context().Sum && len(rep.Problems) == 0 {
 		return nil
