@@ -27,7 +27,7 @@ func benchmarks() *verb {
 		long: long.String(), example: "mero bench --quick P15 P18",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "quick", Usage: "smaller and shorter: a first idea in about a minute"},
-			&cli.StringFlag{Name: "app", Usage: "`FILE` of a key-value application to measure beside the embedded one: init{}, set{key, value}, get{key}"},
+			&cli.StringSliceFlag{Name: "app", Usage: "`FILE` of a key-value application to measure beside the embedded one, may be repeated: init{}, set{key, value}, get{key}"},
 			&cli.StringFlag{Name: "dir", DefaultText: "the system's for temporary files", Usage: "`DIR` to make the nodes' homes in; its disk decides what fsync costs"},
 		},
 		run: runBench,
@@ -45,12 +45,12 @@ func runBench(ctx context.Context, e *env) error {
 	if e.c.Bool("quick") {
 		cfg.Size = bench.Quick()
 	}
-	if file := e.c.String("app"); file != "" {
+	for _, file := range e.c.StringSlice("app") {
 		app, err := readApp(file)
 		if err != nil {
 			return err
 		}
-		cfg.App = app
+		cfg.Apps = append(cfg.Apps, *app)
 	}
 	var results []bench.Result
 	err := bench.Run(ctx, cfg, func(r bench.Result) error {

@@ -29,8 +29,8 @@ type App struct {
 type Config struct {
 	// Only names measures by their ids; empty means all.
 	Only []string
-	// App, when given, is measured beside the embedded example.
-	App  *App
+	// Apps are measured beside the embedded example.
+	Apps []App
 	Size Size
 	// Dir is where homes are made; empty is the system's directory for temporary
 	// files. Its disk decides what fsync costs.
@@ -83,8 +83,8 @@ func Quick() Size {
 type bench struct {
 	cfg  Config
 	emit func(Result) error
-	// apps are the applications that are measured: the embedded one, the one that
-	// was given, and the floor, which tells what the node alone costs.
+	// apps are the applications that are measured: the embedded one, those that
+	// were given, and the floor, which tells what the node alone costs.
 	apps []App
 	// dir holds all homes; cache the compiled applications, for all of them.
 	dir, cache string
@@ -103,10 +103,7 @@ func Run(ctx context.Context, cfg Config, emit func(Result) error) (err error) {
 		return err
 	}
 	b := &bench{cfg: cfg, emit: emit, program: cfg.Program, apps: []App{{Name: "kv", Code: examples.KV()}}}
-	if cfg.App != nil {
-		b.apps = append(b.apps, *cfg.App)
-	}
-	b.apps = append(b.apps, floor())
+	b.apps = append(append(b.apps, cfg.Apps...), floor())
 	if b.program == "" {
 		if b.program, err = os.Executable(); err != nil {
 			return fmt.Errorf("find this program: %w", err)

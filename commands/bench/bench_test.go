@@ -14,6 +14,7 @@ import (
 	"mero/commands"
 	"mero/commands/bench"
 	"mero/node/sdk/examples"
+	"mero/node/vm/apptest"
 )
 
 // TestMain makes this test binary the `mero` that measures start.
@@ -54,11 +55,11 @@ func gone(t *testing.T, dir string) {
 }
 
 // TestRun takes every measure, the embedded application standing in for a real
-// one too.
+// one too, and with one that keeps its map by itself.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	var results []bench.Result
-	cfg := bench.Config{Size: tiny(), Dir: dir, App: &bench.App{Name: "other", Code: examples.KV()}}
+	cfg := bench.Config{Size: tiny(), Dir: dir, Apps: []bench.App{{Name: "other", Code: examples.KV()}, {Name: "rawkv", Code: apptest.RawKV(t)}}}
 	err := bench.Run(t.Context(), cfg, func(r bench.Result) error {
 		results = append(results, r)
 		return nil
@@ -93,7 +94,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"P7", "P22", "P26"} {
-		if !apps[id]["kv"] || !apps[id]["other"] || !apps[id]["floor"] {
+		if !apps[id]["kv"] || !apps[id]["other"] || !apps[id]["rawkv"] || !apps[id]["floor"] {
 			t.Errorf("%s was not measured for each application: %v", id, apps[id])
 		}
 	}
@@ -151,8 +152,8 @@ func TestRefused(t *testing.T) {
 	}{
 		{"unknown measure", bench.Config{Only: []string{"P15", "P99"}}, []string{"P99"}},
 		{"no program", bench.Config{Only: []string{"P18"}, Program: filepath.Join(t.TempDir(), "none")}, []string{"P18", "none"}},
-		{"no code", bench.Config{Only: []string{"P22"}, App: &bench.App{Name: "text", Code: []byte("hello")}}, []string{"P22", "text"}},
-		{"no methods", bench.Config{Only: []string{"P22"}, App: &bench.App{Name: "empty", Code: empty}}, []string{"empty", "init", "set", "get"}},
+		{"no code", bench.Config{Only: []string{"P22"}, Apps: []bench.App{{Name: "text", Code: []byte("hello")}}}, []string{"P22", "text"}},
+		{"no methods", bench.Config{Only: []string{"P22"}, Apps: []bench.App{{Name: "empty", Code: empty}}}, []string{"empty", "init", "set", "get"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.cfg.Dir, tt.cfg.Size = t.TempDir(), tiny()

@@ -11,9 +11,11 @@
 // A measure is one entry of the table in measures.go and one function that
 // emits results; a new one needs nothing else.
 //
-// Where an application is called, the embedded one is, one that the user gives,
-// and the floor: an application written by hand that does next to nothing, so
-// that what the guest costs and what the node costs can be told apart.
+// Where an application is called, the embedded one is, whose map the host keeps,
+// those that the user gives, and the floor: an application written by hand that
+// does next to nothing, so that what the guest costs and what the node costs can be
+// told apart. What an application pays that keeps its map by itself is seen by giving
+// one, such as node/sdk/examples/rawkv; the targets for writes are not for those.
 //
 // Run measures in the order of the table, one after another, and emits results
 // in that order, from the goroutine that called it. When it returns, for

@@ -114,10 +114,10 @@ func measureReads(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// counting is the application that the targets for reads are for: a real one
-// where it is given, else the embedded one.
+// counting is the application that the targets for reads are for: a real one,
+// the first that is given, else the embedded one.
 func (b *bench) counting() int {
-	if b.cfg.App != nil {
+	if len(b.cfg.Apps) > 0 {
 		return 1
 	}
 	return 0

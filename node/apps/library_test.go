@@ -80,7 +80,7 @@ func TestInstallRefusesBadCodeAndStoresNothing(t *testing.T) {
 		"unknown import":     {apptest.MissingImport(), apps.Source{}, as[*vm.MissingImportsError]},
 		"package too long":   {apptest.Minimal(), apps.Source{Package: strings.Repeat("p", store.MaxName+1)}, is(store.ErrTooLarge)},
 		"too much metadata":  {apptest.Minimal(), apps.Source{Metadata: make([]byte, store.MaxMetadata+1)}, is(store.ErrTooLarge)},
-		"not the given hash": {apptest.KV(t), apps.Source{Hash: &other}, is(apps.ErrMismatch)},
+		"not the given hash": {apptest.RawKV(t), apps.Source{Hash: &other}, is(apps.ErrMismatch)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app, err := p.library.Install(t.Context(), bytes.NewReader(tc.code), tc.src)
@@ -96,7 +96,7 @@ func TestInstallRefusesBadCodeAndStoresNothing(t *testing.T) {
 // is and is called does.
 func TestIDDependsOnCodeAndRelease(t *testing.T) {
 	p := open(t)
-	code := apptest.KV(t)
+	code := apptest.RawKV(t)
 	path := filepath.Join(t.TempDir(), "kv.wasm")
 	must(t, os.WriteFile(path, code, 0o600))
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(code) }))
@@ -162,7 +162,7 @@ func TestInstallFetches(t *testing.T) {
 
 func TestRemoveRefusesWhatContextsUse(t *testing.T) {
 	p := open(t)
-	app, err := p.library.Install(t.Context(), bytes.NewReader(apptest.KV(t)), apps.Source{})
+	app, err := p.library.Install(t.Context(), bytes.NewReader(apptest.RawKV(t)), apps.Source{})
 	must(t, err)
 	id := ident.ContextID{1}
 	must(t, p.store.Commit(t.Context(), &store.Step{Create: true, Context: &store.Context{

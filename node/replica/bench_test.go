@@ -33,7 +33,7 @@ func BenchmarkCall(b *testing.B) {
 			})
 		})
 	}
-	run("go", h.create("kv", "{}"))
+	run("go", h.create("rawkv", "{}"))
 	if path := os.Getenv("MERO_APP"); path != "" {
 		run("binary", h.createFile(path, "{}"))
 	}
@@ -50,7 +50,7 @@ func BenchmarkWriteByKeys(b *testing.B) {
 			if path := os.Getenv("MERO_APP"); path != "" {
 				c = h.createFile(path, "{}")
 			} else {
-				c = h.create("kv", "{}")
+				c = h.create("rawkv", "{}")
 			}
 			h.ok(c, "set", kv{"key", "0"})
 			for i := range keys {
@@ -90,8 +90,8 @@ func BenchmarkRollback(b *testing.B) {
 	for _, depth := range []int{0, 1, 10, 100, 200} {
 		b.Run(fmt.Sprint(depth), func(b *testing.B) {
 			h, other := newHome(b), newQuickHome(b)
-			c := h.create("kv", "{}")
-			other.install("kv")
+			c := h.create("rawkv", "{}")
+			other.install("rawkv")
 			o := other.join(h, c)
 			other.receive(o, h.log(c)...)
 			late := make([][]byte, 0, 200)

@@ -29,7 +29,7 @@ const kvDescription = `{"abi":1,"name":"kv","methods":[
 // before it runs, and one that claims to change nothing cannot.
 func TestDeclared(t *testing.T) {
 	h := newQuickHome(t)
-	wasm := apptest.BuildPackage(t, "mero/node/sdk/examples/kvmap")
+	wasm := apptest.BuildPackage(t, "mero/node/sdk/examples/kv")
 	app, err := h.apps.Install(t.Context(), bytes.NewReader(described(wasm, kvDescription)), apps.Source{})
 	must(t, err)
 	c, err := h.set.Create(t.Context(), replica.CreateRequest{App: app.ID})

@@ -349,7 +349,7 @@ func (h *home) spans(c replica.Created) []store.UndoRef {
 // Both write as new writers from then on, which are not forked, and converge (R3).
 func TestRestoredHome(t *testing.T) {
 	a := newQuickHome(t)
-	c := a.create("kv", "{}")
+	c := a.create("rawkv", "{}")
 	for i := range 5 {
 		a.ok(c, "set", kv{fmt.Sprint("k", i), "before"})
 	}

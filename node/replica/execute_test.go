@@ -17,7 +17,7 @@ import (
 
 func TestWriteThenRead(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	before := h.info(c)
 	watch := h.bus.Watch(c.Context)
 	defer watch.Close()
@@ -47,7 +47,7 @@ func TestWriteThenRead(t *testing.T) {
 
 func TestStateSurvivesRestart(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	for i := range 20 {
 		h.ok(c, "set", kv{fmt.Sprint("key", i%7), fmt.Sprint("value", i)})
 	}
@@ -67,7 +67,7 @@ func TestStateSurvivesRestart(t *testing.T) {
 // badly: the context must be exactly as it was.
 func TestRefusedCallsChangeNothing(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	h.ok(c, "set", kv{"a", "1"})
 	before := h.info(c)
 	stranger := ident.NewPrivateKey().Public()
@@ -121,7 +121,7 @@ func TestRefusedCallsChangeNothing(t *testing.T) {
 
 func TestCancelledCallsDoNotRun(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	h.ok(c, "set", kv{"a", "1"}) // set is now known to write
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -140,7 +140,7 @@ func TestCancelledCallsDoNotRun(t *testing.T) {
 // acknowledged write is there, and the log folds to the same state.
 func TestConcurrentCalls(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	const clients, writes = 8, 20
 	var wg sync.WaitGroup
 	for client := range clients {
@@ -168,7 +168,7 @@ func TestConcurrentCalls(t *testing.T) {
 
 func TestDryRunCommitsNothing(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	h.ok(c, "set", kv{"a", "1"})
 	before := h.info(c)
 	res, err := h.set.Execute(t.Context(), replica.Request{
@@ -188,7 +188,7 @@ func TestClockBehindRefusesToWrite(t *testing.T) {
 	h := newHome(t)
 	now := time.Now()
 	h.wall = func() time.Time { return now }
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	h.ok(c, "set", kv{"a", "1"})
 
 	now = now.Add(-4 * time.Minute) // within the limit: time goes on from the last delta

@@ -17,7 +17,7 @@ import (
 // let the others believe that they were written.
 func TestPanicAcknowledgesNothing(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	before := h.info(c)
 	if written, err := replica.AbortedBatch(t, h.set, c.Context); err == nil || written {
 		t.Errorf("a call of an aborted batch was answered %v, and written: %v", err, written)
@@ -68,7 +68,7 @@ func TestQueuedCallWaitsForThisNode(t *testing.T) {
 // of a creation.
 func TestApplicationStaysWhileAContextIsMade(t *testing.T) {
 	h := newHome(t)
-	app := h.install("kv")
+	app := h.install("rawkv")
 	removed := make(chan error, 1)
 	var once sync.Once
 	h.wall = func() time.Time { // asked for within Create
@@ -92,7 +92,7 @@ func TestApplicationStaysWhileAContextIsMade(t *testing.T) {
 // an identity is added.
 func TestOwnedOldestFirst(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	for range 5 {
 		later, err := store.NewIdentity(time.Now().Add(time.Hour))
 		must(t, err)

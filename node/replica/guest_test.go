@@ -193,7 +193,7 @@ func TestChangeOverTheLimit(t *testing.T) {
 
 func TestSeedFixesTheContext(t *testing.T) {
 	h := newHome(t)
-	app, seed := h.install("kv"), [32]byte{7}
+	app, seed := h.install("rawkv"), [32]byte{7}
 	made, err := h.set.Create(t.Context(), replica.CreateRequest{App: app, Params: []byte("{}"), Seed: &seed})
 	must(t, err)
 	if want := ident.ContextID(ident.PrivateKeyFromSeed(seed).Public()); made.Context != want {
@@ -220,7 +220,7 @@ func TestCreateRefuses(t *testing.T) {
 
 func TestDeleteForgetsTheContextHereOnly(t *testing.T) {
 	h := newHome(t)
-	c, other := h.create("kv", "{}"), h.create("kv", "{}")
+	c, other := h.create("rawkv", "{}"), h.create("rawkv", "{}")
 	h.ok(other, "set", kv{"a", "1"})
 	deleted, err := h.set.Delete(t.Context(), c.Context)
 	if err != nil || !deleted {
@@ -241,7 +241,7 @@ func TestDeleteForgetsTheContextHereOnly(t *testing.T) {
 // give up leave it, and whoever waits gets the lead.
 func TestQueueUnderCancellation(t *testing.T) {
 	h := newHome(t)
-	c := h.create("kv", "{}")
+	c := h.create("rawkv", "{}")
 	h.ok(c, "set", kv{"a", "0"})
 	synctest.Test(t, func(t *testing.T) {
 		replica.CheckQueue(t, h.set, c.Context, 50*time.Millisecond)

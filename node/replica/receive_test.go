@@ -43,10 +43,10 @@ func concurrent(t *testing.T, app string, rounds int) (*home, replica.Created, [
 }
 
 func TestAnyOrderGivesOneState(t *testing.T) {
-	a, ca, log := concurrent(t, "kv", 14)
+	a, ca, log := concurrent(t, "rawkv", 14)
 	want, state := a.info(ca), a.state(ca)
 	c := newQuickHome(t)
-	c.install("kv")
+	c.install("rawkv")
 	orders := 40
 	for seed := range orders {
 		rng := rand.New(rand.NewPCG(1, uint64(seed)))

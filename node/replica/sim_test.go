@@ -14,7 +14,7 @@ import (
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/replica"
-	"mero/node/sdk/examples/kv/state"
+	"mero/node/sdk/examples/rawkv/state"
 	"mero/node/vm"
 )
 
@@ -278,7 +278,7 @@ func tapes(t testing.TB, h *home) guest {
 // ordered by times of their own.
 func kvs(t testing.TB, h *home) guest {
 	t.Helper()
-	app := h.install("kv")
+	app := h.install("rawkv")
 	module, release, err := h.apps.Module(t.Context(), app)
 	must(t, err)
 	t.Cleanup(release)

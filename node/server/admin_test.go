@@ -27,7 +27,7 @@ const (
 
 func TestInstall(t *testing.T) {
 	n := newNode(t, options{})
-	wasm := apptest.KV(t)
+	wasm := apptest.RawKV(t)
 	file := filepath.Join(t.TempDir(), "kv.wasm")
 	must(t, os.WriteFile(file, wasm, 0o600))
 	site := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(file))))
@@ -36,7 +36,7 @@ func TestInstall(t *testing.T) {
 
 	byPath := data[api.InstalledResponse](t, n.do(request{method: "POST", path: installDev, token: n.admin, body: `{"path":"` + file + `","metadata":[1,2],"package":"x","version":"9"}`}))
 	byURL := data[api.InstalledResponse](t, n.do(request{method: "POST", path: installURL, token: n.admin, body: `{"url":"` + site.URL + `/kv.wasm","hash":"` + hash + `","metadata":[]}`}))
-	if uploaded := n.install("kv"); byPath.ApplicationID != uploaded || byURL.ApplicationID != uploaded {
+	if uploaded := n.install("rawkv"); byPath.ApplicationID != uploaded || byURL.ApplicationID != uploaded {
 		t.Errorf("one application has three ids: %v, %v, %v", byPath, byURL, uploaded)
 	}
 	app := data[api.ApplicationResponse](t, n.do(request{method: "GET", path: "/admin-api/applications/" + byPath.ApplicationID.String(), token: n.admin})).Application
@@ -113,7 +113,7 @@ func TestInstallRefuses(t *testing.T) {
 
 func TestContexts(t *testing.T) {
 	n := newNode(t, options{})
-	app := n.install("kv")
+	app := n.install("rawkv")
 	seed := api.Hash{1, 2, 3}.String()
 	body := `{"protocol":"near","applicationId":"` + app.String() + `","contextSeed":"` + seed + `","initializationParams":[]}`
 	made := data[api.CreatedContext](t, n.do(request{method: "POST", path: "/admin-api/contexts", token: n.admin, body: body}))
@@ -155,7 +155,7 @@ func TestContexts(t *testing.T) {
 
 func TestCreateRefuses(t *testing.T) {
 	n := newNode(t, options{})
-	app := n.install("kv").String()
+	app := n.install("rawkv").String()
 	for name, row := range map[string]struct {
 		body   string
 		status int
@@ -259,7 +259,7 @@ func TestTokens(t *testing.T) {
 // A name goes with what it stands for, and no other does.
 func TestDeletionDropsAliases(t *testing.T) {
 	n := newNode(t, options{})
-	c, d := n.create("kv"), n.create("kv")
+	c, d := n.create("rawkv"), n.create("rawkv")
 	app := data[api.Context](t, n.do(request{method: "GET", path: "/admin-api/contexts/" + c.ContextID.String(), token: n.admin})).ApplicationID
 	name := func(kind, alias, id string) {
 		t.Helper()

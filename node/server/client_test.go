@@ -15,7 +15,7 @@ import (
 func TestClient(t *testing.T) {
 	l := serve(t, options{}, "127.0.0.1:0")
 	c, ctx := l.client(t, l.admin), t.Context()
-	wasm := apptest.KV(t)
+	wasm := apptest.RawKV(t)
 	app, err := c.Upload(ctx, bytes.NewReader(wasm), api.UploadOptions{Name: "kv.wasm", Size: int64(len(wasm)), Metadata: []byte("m")})
 	must(t, err)
 	if again, err := c.Upload(ctx, bytes.NewReader(wasm), api.UploadOptions{Name: "kv.wasm"}); err != nil || again != app { // in chunks

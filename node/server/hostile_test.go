@@ -63,7 +63,7 @@ func FuzzServer(f *testing.F) {
 // that reads the same body, both over sockets in one process.
 func BenchmarkJSONRPC(b *testing.B) {
 	l := serve(b, options{quiet: true}, "127.0.0.1:0")
-	made := l.create("kv")
+	made := l.create("rawkv")
 	body := rpc(made, "len", "{}")
 	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

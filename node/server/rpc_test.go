@@ -16,7 +16,7 @@ import (
 
 func TestCalls(t *testing.T) {
 	n := newNode(t, options{})
-	c := n.create("kv")
+	c := n.create("rawkv")
 	for _, step := range []struct{ method, args, want string }{
 		{"set", `{"key": "a", "value": "1 <&> é"}`, "null"},
 		{"get", `{"key":"a"}`, `"1 <&> é"`},
@@ -42,7 +42,7 @@ func TestCalls(t *testing.T) {
 
 func TestIDIsEchoed(t *testing.T) {
 	n := newNode(t, options{})
-	c := n.create("kv")
+	c := n.create("rawkv")
 	for _, id := range []string{`7`, `18446744073709551615`, `"text"`, `null`, `0`} {
 		body := strings.Replace(rpc(c, "len", "{}"), `"id":1`, `"id":`+id, 1)
 		w := n.do(request{method: "POST", path: "/jsonrpc", token: n.admin, body: body})
@@ -58,7 +58,7 @@ func TestIDIsEchoed(t *testing.T) {
 // TestEveryErrorType reaches each row of http-api 1.2 that one node can reach.
 func TestEveryErrorType(t *testing.T) {
 	n := newNode(t, options{})
-	c, kv := n.create("errors"), n.create("kv")
+	c, kv := n.create("errors"), n.create("rawkv")
 	stranger := c
 	stranger.MemberPublicKey = ident.PublicKey{1}
 	unknown := api.CreatedContext{ContextID: ident.ContextID{1}, MemberPublicKey: c.MemberPublicKey}
@@ -115,7 +115,7 @@ func TestKindOfFailedCalls(t *testing.T) {
 func TestApplicationNotInstalled(t *testing.T) {
 	dir := t.TempDir()
 	n := newNode(t, options{dir: dir})
-	c := n.create("kv")
+	c := n.create("rawkv")
 	list := data[api.ApplicationsResponse](t, n.do(request{method: "GET", path: "/admin-api/applications", token: n.admin}))
 	id := list.Apps[0].ID
 	must(t, n.store.DeleteApp(t.Context(), id)) // behind the library's back, as after a restore
@@ -129,7 +129,7 @@ func TestApplicationNotInstalled(t *testing.T) {
 
 func TestFullDisk(t *testing.T) {
 	n := newNode(t, options{})
-	c := n.create("kv")
+	c := n.create("rawkv")
 	n.want(200, `{"ready":true}`, request{method: "GET", path: "/ready"})
 	n.free.Store(1)
 	if got := n.call(c, "set", `{"key":"a","value":"1"}`); !strings.Contains(got, `"type":"InternalError","data":"`) || !strings.Contains(got, store.ErrDiskFull.Error()) {
@@ -155,7 +155,7 @@ func TestFullDisk(t *testing.T) {
 
 func TestSubstitute(t *testing.T) {
 	n := newNode(t, options{})
-	c := n.create("kv")
+	c := n.create("rawkv")
 	key := c.MemberPublicKey.String()
 	n.want(200, `{"data":null}`, request{
 		method: "POST", path: "/admin-api/alias/create/identity/" + c.ContextID.String(), body: `{"alias":"bob","identity":"` + key + `"}`,
@@ -214,7 +214,7 @@ func TestNotARequest(t *testing.T) {
 
 func TestTrial(t *testing.T) {
 	n := newNode(t, options{})
-	c, events := n.create("kv"), n.create("events")
+	c, events := n.create("rawkv"), n.create("events")
 	try := func(c api.CreatedContext, method, args string, dry bool) api.CallResponse {
 		t.Helper()
 		body, err := json.Marshal(api.CallRequest{
@@ -277,7 +277,7 @@ func TestTrialFailures(t *testing.T) {
 // A session's scope is decided by what the body asks for (R25).
 func TestScopeOfCalls(t *testing.T) {
 	n := newNode(t, options{})
-	c, d := n.create("kv"), n.create("kv")
+	c, d := n.create("rawkv"), n.create("rawkv")
 	id, key := c.ContextID.String(), c.MemberPublicKey.String()
 	for scope, rows := range map[string]map[string]int{
 		"context[" + id + "," + key + "]": {rpc(c, "len", "{}"): 200, rpc(c, "set", `{"key":"a","value":"b"}`): 200, rpc(d, "len", "{}"): 403},

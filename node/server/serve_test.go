@@ -191,7 +191,7 @@ func TestCallOutlivesBodyTimeout(t *testing.T) {
 	l := serve(t, options{cfg: func(c *server.Config) { c.BodyTimeout = bodyTimeout }}, "127.0.0.1:0")
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		<-time.After(3 * bodyTimeout)
-		_, _ = w.Write(apptest.KV(t))
+		_, _ = w.Write(apptest.RawKV(t))
 	}))
 	t.Cleanup(site.Close)
 	c := l.client(t, l.admin)
@@ -430,7 +430,7 @@ func TestMetricLabelsAreBounded(t *testing.T) {
 
 func TestLogHasNoSecrets(t *testing.T) {
 	n := newNode(t, options{})
-	c := n.create("kv")
+	c := n.create("rawkv")
 	const secret = "my-secret-value"
 	n.call(c, "set", `{"key":"`+secret+`","value":"`+secret+`"}`)
 	n.do(request{method: "GET", path: "/admin-api/contexts?token=" + n.admin + "&x=" + secret})

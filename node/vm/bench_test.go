@@ -70,7 +70,7 @@ func BenchmarkCall(b *testing.B) {
 // instance that initialises itself. They take turns, so that whatever else the
 // machine does meets both.
 func BenchmarkStart(b *testing.B) {
-	m, err := newEngine(b, "").Compile(b.Context(), apptest.KV(b))
+	m, err := newEngine(b, "").Compile(b.Context(), apptest.RawKV(b))
 	if err != nil {
 		b.Fatal(err)
 	}

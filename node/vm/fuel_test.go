@@ -175,7 +175,7 @@ func TestFuelStops(t *testing.T) {
 // not.
 func TestFuelOfApplication(t *testing.T) {
 	t.Parallel()
-	wasm := apptest.KV(t)
+	wasm := apptest.RawKV(t)
 	fuel := map[string]uint64{}
 	for name, h := range hows {
 		if h.chunk != 0 && h.chunk != 1000 {

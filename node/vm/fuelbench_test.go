@@ -22,7 +22,7 @@ type fuelApp struct {
 }
 
 func fuelApps(b *testing.B) []fuelApp {
-	apps := []fuelApp{{"go", apptest.KV(b)}}
+	apps := []fuelApp{{"go", apptest.RawKV(b)}}
 	files, err := filepath.Glob(filepath.Join(os.Getenv(appsDirVar), "core-kv_store-*.wasm"))
 	if err != nil || os.Getenv(appsDirVar) == "" || len(files) == 0 {
 		b.Logf("%s has no core-kv_store: the Go guest alone", appsDirVar)

@@ -14,8 +14,9 @@ import (
 //go:embed kv.wasm.gz
 var kv []byte
 
-// KV is the key-value application (folder kv): init{}, set{key, value},
-// get{key}, remove{key}, entries{}, len{}. The caller owns the bytes.
+// KV is the key-value application (folder kv), whose map the host keeps: init{},
+// set{key, value}, get{key}, remove{key}, entries{}, len{}. Its description is in
+// it. The caller owns the bytes.
 func KV() []byte {
 	code, err := unpack(kv)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mero/node/appgen"
+	"mero/node/manifest"
 	"mero/node/sdk/examples"
 	"mero/node/vm/apptest"
 )
@@ -24,7 +25,7 @@ const versionFile = "go-version"
 // TestEmbedded: what is embedded is what the source says.
 func TestEmbedded(t *testing.T) {
 	if *update {
-		write(t, "kv.wasm.gz", pack(t, apptest.KV(t)))
+		write(t, "kv.wasm.gz", pack(t, build(t, "kv")))
 		write(t, versionFile, []byte(runtime.Version()+"\n"))
 		return
 	}
@@ -35,7 +36,7 @@ func TestEmbedded(t *testing.T) {
 	if version := strings.TrimSpace(string(data)); version != runtime.Version() {
 		t.Skipf("the embedded binaries were built with %s, this is %s: they cannot be compared", version, runtime.Version())
 	}
-	if !bytes.Equal(examples.KV(), apptest.KV(t)) {
+	if !bytes.Equal(examples.KV(), build(t, "kv")) {
 		t.Error("kv.wasm.gz is not what the source gives: run `go generate ./node/sdk/examples` and commit the result")
 	}
 }
@@ -43,29 +44,45 @@ func TestEmbedded(t *testing.T) {
 // TestGenerated: the other half of the examples is what the generator gives, so
 // that they can be compiled by Go alone.
 func TestGenerated(t *testing.T) {
-	for _, name := range []string{"board", "chat", "files", "kvmap", "types"} {
-		sources := map[string][]byte{}
-		entries, err := os.ReadDir(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range entries {
-			data, err := os.ReadFile(filepath.Join(name, e.Name()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources[e.Name()] = data
-		}
-		app, err := appgen.Generate(name, sources)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, name := range []string{"board", "chat", "files", "kv", "types"} {
+		app, sources := generate(t, name)
 		if *update {
 			write(t, filepath.Join(name, appgen.File), app.Source)
 		} else if !bytes.Equal(sources[appgen.File], app.Source) {
 			t.Errorf("%s/%s is not what the source gives: run `go generate ./node/sdk/examples` and commit the result", name, appgen.File)
 		}
 	}
+}
+
+// generate runs the generator on an example.
+func generate(t *testing.T, name string) (app *appgen.App, sources map[string][]byte) {
+	t.Helper()
+	sources = map[string][]byte{}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if sources[e.Name()], err = os.ReadFile(filepath.Join(name, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if app, err = appgen.Generate(name, sources); err != nil {
+		t.Fatal(err)
+	}
+	return app, sources
+}
+
+// build is the binary of an example with its description, as `mero app build`
+// makes it.
+func build(t *testing.T, name string) []byte {
+	t.Helper()
+	app, _ := generate(t, name)
+	code, err := manifest.Embed(apptest.BuildPackage(t, "mero/node/sdk/examples/"+name), app.Description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
 }
 
 // pack compresses without a name or a time, so that the same code gives the same file.

@@ -168,7 +168,7 @@ func said(err error) string {
 // node around them.
 func BenchmarkKV(b *testing.B) {
 	for _, size := range []int{0, 10_000} {
-		g := newGuest(b, "kvmap")
+		g := newGuest(b, "kv")
 		for i := range size {
 			g.must("set", `{"key":"key-`+strconv.Itoa(i)+`","value":"some value"}`)
 		}

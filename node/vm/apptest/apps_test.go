@@ -143,7 +143,7 @@ func (c *copyOf) wantError(t *testing.T, method, input string, kind vm.Kind, tex
 
 func TestKV(t *testing.T) {
 	t.Parallel()
-	a := load(t, apptest.KV(t))
+	a := load(t, apptest.RawKV(t))
 	methods := []string{"entries", "get", "init", "len", "remove", "set"}
 	if diff := cmp.Diff(methods, a.module.Methods()); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
@@ -193,7 +193,7 @@ func TestKV(t *testing.T) {
 // with the same bytes whatever they saw first.
 func TestKVConflict(t *testing.T) {
 	t.Parallel()
-	a := load(t, apptest.KV(t))
+	a := load(t, apptest.RawKV(t))
 	genesis := a.call(t, "init", `{}`).Artifact
 	b := a.peer()
 	if err := b.receive(a, genesis); err != nil {

@@ -20,7 +20,7 @@ const buildTimeout = 10 * time.Minute
 
 // packages are the applications by name.
 var packages = map[string]string{
-	"kv":          "mero/node/sdk/examples/kv",
+	"rawkv":       "mero/node/sdk/examples/rawkv",
 	"private":     "mero/node/vm/testdata/apps/private",
 	"local":       "mero/node/vm/testdata/apps/local",
 	"events":      "mero/node/vm/testdata/apps/events",
@@ -29,9 +29,9 @@ var packages = map[string]string{
 	"collections": "mero/node/vm/testdata/apps/collections",
 }
 
-// KV builds the key-value application: init{}, set{key,value}, get{key},
-// remove{key}, entries{}, len{}.
-func KV(t testing.TB) []byte { t.Helper(); return Build(t, "kv") }
+// RawKV builds the key-value application that keeps its map by itself: init{},
+// set{key,value}, get{key}, remove{key}, entries{}, len{}.
+func RawKV(t testing.TB) []byte { t.Helper(); return Build(t, "rawkv") }
 
 // Private builds the application with secrets in private storage.
 func Private(t testing.TB) []byte { t.Helper(); return Build(t, "private") }

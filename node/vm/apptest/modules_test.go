@@ -40,8 +40,8 @@ func TestModules(t *testing.T) {
 // bytes.
 func TestBuildIsTheSame(t *testing.T) {
 	t.Parallel()
-	first := apptest.KV(t)
-	if second := apptest.Build(t, "kv"); &first[0] != &second[0] {
+	first := apptest.RawKV(t)
+	if second := apptest.Build(t, "rawkv"); &first[0] != &second[0] {
 		t.Error("built twice in one process")
 	}
 }

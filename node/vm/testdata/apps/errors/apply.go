@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
-	"mero/node/sdk/examples/kv/state"
+	"mero/node/sdk/examples/rawkv/hosted"
+	"mero/node/sdk/examples/rawkv/state"
 )
 
 // maybe changes the state if asked to: {"commit": true} or {"commit": false}.

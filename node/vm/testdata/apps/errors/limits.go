@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
+	"mero/node/sdk/examples/rawkv/hosted"
 )
 
 // Each method of this file does something count times, or once with size

@@ -8,7 +8,7 @@ package main
 
 import (
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
+	"mero/node/sdk/examples/rawkv/hosted"
 )
 
 func main() {}

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
+	"mero/node/sdk/examples/rawkv/hosted"
 )
 
 // Imports for what the binding would not let through.

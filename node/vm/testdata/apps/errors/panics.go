@@ -9,7 +9,7 @@ import (
 	"unsafe"
 
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
+	"mero/node/sdk/examples/rawkv/hosted"
 )
 
 //go:wasmexport panic_located

@@ -9,7 +9,7 @@ import (
 	"strconv"
 
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
+	"mero/node/sdk/examples/rawkv/hosted"
 	"mero/node/sdk/jsonargs"
 )
 

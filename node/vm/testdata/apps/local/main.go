@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
-	"mero/node/sdk/examples/kv/state"
+	"mero/node/sdk/examples/rawkv/hosted"
+	"mero/node/sdk/examples/rawkv/state"
 	"mero/node/sdk/jsonargs"
 )
 

@@ -6,7 +6,7 @@ package main
 
 import (
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
+	"mero/node/sdk/examples/rawkv/hosted"
 	"mero/node/sdk/jsonargs"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mero/node/sdk/examples/kv/state"
+	"mero/node/sdk/examples/rawkv/state"
 )
 
 // mapStore is a store in memory.

@@ -2,7 +2,7 @@ package hosted
 
 import (
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/state"
+	"mero/node/sdk/examples/rawkv/state"
 	"mero/node/sdk/jsonargs"
 )
 

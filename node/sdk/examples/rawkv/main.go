@@ -1,8 +1,8 @@
 //go:build wasip1
 
-// Command kv is a key-value application: the smallest one that replicates. Its
-// methods are init{}, set{key, value}, get{key}, remove{key}, entries{} and
-// len{}; keys and values are text.
+// Command rawkv is the key-value application without the host's collections: it
+// keeps its map by itself. Its methods are init{}, set{key, value}, get{key},
+// remove{key}, entries{} and len{}; keys and values are text.
 //
 // It is written against the raw host interface (package env), to show what an
 // application does there: read the arguments, change storage, and hand the
@@ -15,7 +15,7 @@ import (
 	"strconv"
 
 	"mero/node/sdk/env"
-	"mero/node/sdk/examples/kv/hosted"
+	"mero/node/sdk/examples/rawkv/hosted"
 )
 
 func main() {} // a library: the host calls the exports

@@ -1,4 +1,4 @@
-// Command kvmap is a key-value application: one map, whose entries the host keeps
+// Command kv is a key-value application: one map, whose entries the host keeps
 // and merges. Keys and values are text.
 package main
 
