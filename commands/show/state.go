@@ -148,7 +148,9 @@ func (p Printer) DryRun(r *api.CallResponse) {
 	}
 	Line(p.W, "%s", output)
 	Line(p.W, "%d state changes, %d events; nothing was committed", len(r.Changes), len(r.Events))
-	if len(r.Changes) > 0 {
+	if r.Operations != nil {
+		p.operations(r.Operations)
+	} else if len(r.Changes) > 0 {
 		rows := make([][]string, 0, len(r.Changes))
 		for _, c := range r.Changes {
 			rows = append(rows, []string{bytesShown(c.Key), valueShown(c.Old), valueShown(c.New)})

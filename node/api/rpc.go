@@ -62,7 +62,9 @@ type CallResponse struct {
 	// Changes is what a dry run would have changed in the state, by key. It is
 	// empty for a call that was committed.
 	Changes []StateChange `json:"stateChanges"`
-	Events  []Event       `json:"events"`
+	// Operations are what a dry run would have done to host-managed collections.
+	Operations *OperationsPayload `json:"operations,omitempty"`
+	Events     []Event            `json:"events"`
 	// Logs are the guest's log lines.
 	Logs []string `json:"logs"`
 }

@@ -91,7 +91,7 @@ func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 	case s.Call != nil:
 		out.Call = &api.CallDetail{Method: s.Call.Method, Input: content(s.Call.Input)}
 	case len(s.Ops) > 0:
-		out.Operations = operationsShape(s.Ops)
+		out.Operations = Operations(s.Ops)
 	case len(s.Artifact) > 0:
 		out.Artifact = artifactShape(s.Artifact, pinned)
 	}
@@ -105,8 +105,9 @@ func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 	return out
 }
 
-// operationsShape tells operations on collections.
-func operationsShape(ops []byte) *api.OperationsPayload {
+// Operations tells operations on collections, as a delta carries them, at most
+// api.MaxActionList of them.
+func Operations(ops []byte) *api.OperationsPayload {
 	out := &api.OperationsPayload{Size: len(ops), List: []api.OperationDetail{}}
 	list, more, err := collections.Describe(ops, api.MaxActionList)
 	if err != nil {

@@ -48,6 +48,9 @@ type Result struct {
 	Logs []string
 	// Writes are the changes of state that a dry run would have made.
 	Writes []vm.Write
+	// Ops are the operations on collections that a dry run would have made, as a delta
+	// carries them.
+	Ops []byte
 
 	ops []vm.ContextOp // what the guest asked to be done with contexts
 }
@@ -171,6 +174,7 @@ func dryResult(out *vm.Outcome, tx *hosted.Tx, root [32]byte) (*Result, error) {
 		return res, nil
 	}
 	var err error
+	res.Ops = tx.Ops()
 	res.Writes, err = tx.Writes()
 	return res, err
 }

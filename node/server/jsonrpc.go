@@ -13,6 +13,7 @@ import (
 	"mero/node/auth"
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/inspect"
 	"mero/node/replica"
 	"mero/node/store"
 	"mero/node/vm"
@@ -204,6 +205,9 @@ func callResponse(result *replica.Result) (api.CallResponse, error) {
 	}
 	for _, w := range result.Writes {
 		answer.Changes = append(answer.Changes, stateChange(w))
+	}
+	if len(result.Ops) > 0 {
+		answer.Operations = inspect.Operations(result.Ops)
 	}
 	return answer, nil
 }
