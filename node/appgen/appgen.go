@@ -183,6 +183,7 @@ func (g *generator) collect() {
 		if f.Name.Name != "main" {
 			g.report(f.Name.Pos(), "an application is a package main, not %s", f.Name.Name)
 		}
+		g.checkImports(f)
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.GenDecl:
@@ -198,6 +199,16 @@ func (g *generator) collect() {
 	for _, m := range g.methods {
 		if t := g.types[m.on]; t != nil {
 			t.methods[m.decl.Name.Name] = true
+		}
+	}
+}
+
+// checkImports refuses what compiles and does not do what it seems to.
+func (g *generator) checkImports(f *ast.File) {
+	for _, spec := range f.Imports {
+		switch path, _ := strconv.Unquote(spec.Path.Value); path { // the parser has unquoted it before
+		case "math/rand", "math/rand/v2":
+			g.report(spec.Pos(), "%s gives the same numbers in every call, since each begins with the memory of the same image: use sdk.Random or crypto/rand", path)
 		}
 	}
 }

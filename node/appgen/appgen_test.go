@@ -113,6 +113,8 @@ func TestProblems(t *testing.T) {
 	for name, test := range map[string]struct{ source, want string }{
 		"nothing":              {"", "a.go:1:1: expected 'package', found 'EOF'"},
 		"no package main":      {"package notes\nimport \"mero/node/sdk\"\n" + state, "a.go:1:9: an application is a package main, not notes"},
+		"random numbers":       {strings.Replace(head, "import", "import \"math/rand\"\nimport", 1) + state, "a.go:3:8: math/rand gives the same numbers in every call, since each begins with the memory of the same image: use sdk.Random or crypto/rand"},
+		"random by a name":     {strings.Replace(head, "import", "import r \"math/rand/v2\"\nimport", 1) + state, "a.go:3:8: math/rand/v2 gives the same numbers in every call"},
 		"no state":             {head + "type S struct { A int }\n", "there is no state: declare a struct"},
 		"two states":           {head + state + "type T struct { C sdk.Counter }\n", "S and T both could be the state: mark it with //mero:state"},
 		"two marked":           {head + "//mero:state\n" + state + "//mero:state\ntype T struct { C sdk.Counter }\n", "two types are marked as the state"},
@@ -154,7 +156,15 @@ func TestProblems(t *testing.T) {
 			}
 		})
 	}
-	_, err := generate(head + state + strings.Repeat("//mero:x\nfunc (s *S) A() {}\n", 100))
+	secure := strings.Replace(head, "import", "import \"crypto/rand\"\nimport", 1) + state
+	_, err := appgen.Generate("test", map[string][]byte{
+		"a.go": []byte(secure), "a_test.go": []byte("package main\nimport \"math/rand\"\n"),
+		"b.go": []byte("//go:build !wasip1\n\npackage main\nimport \"math/rand\"\n"),
+	})
+	if err != nil {
+		t.Errorf("crypto/rand, and math/rand in what is not for WebAssembly: %v", err)
+	}
+	_, err = generate(head + state + strings.Repeat("//mero:x\nfunc (s *S) A() {}\n", 100))
 	var all *appgen.Error
 	if !errors.As(err, &all) || len(all.Problems) != 20 {
 		t.Errorf("got %v", err)

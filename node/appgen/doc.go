@@ -8,7 +8,8 @@
 // whose state and values are types declared in it, or of the SDK, or basic ones.
 // Types of other packages are read and written with encoding/json, and are json
 // in the description. What is wrong with types the compiler says; what is said
-// here is what it cannot know, with file and line.
+// here is what it cannot know, with file and line: the import of math/rand, too,
+// whose numbers are the same in every call of a guest.
 //
 // The package is pure: the same files give the same bytes.
 package appgen

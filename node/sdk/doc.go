@@ -36,8 +36,14 @@
 // field. An error goes to the client, and nothing of the call is kept; an *Error
 // has a word for programs.
 //
-// Every call begins with the memory as it was after the package was initialised:
-// package variables keep nothing. What the host refuses (a wrong kind, an index
+// Every call begins with the memory as it was after the package was initialised,
+// once for all calls on a node: package variables keep nothing, and math/rand gives the
+// same numbers each time, so `mero app build` refuses it. Take Random, or crypto/rand,
+// inside methods. An init function or a package variable that prints or calls the host
+// costs that image: each call then initialises the package again, which takes several
+// times as long. Compute tables there, and nothing of a call.
+//
+// What the host refuses (a wrong kind, an index
 // out of range, a limit, a write in a method that reads) ends the call there, with
 // the reason for the client; deferred functions do not run.
 //
