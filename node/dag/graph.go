@@ -202,17 +202,16 @@ func (g *Graph) settle(first index) []delta.ID {
 		ids[i] = g.nodes[at].id
 	}
 	// Merge from the back, so that only what is later than the earliest new delta
-	// moves: usually nothing.
-	old := len(g.order) - 1
+	// moves: usually nothing, and else in one go between two new ones.
+	end := len(g.order)
 	g.order = append(g.order, fresh...)
-	for to := len(g.order) - 1; count > 0; to-- {
-		if old >= 0 && g.compare(g.order[old], fresh[count-1]) > 0 {
-			g.order[to] = g.order[old]
-			old--
-			continue
+	for ; count > 0; count-- {
+		last, at := fresh[count-1], end
+		if end > 0 && g.compare(g.order[end-1], last) > 0 {
+			at, _ = slices.BinarySearchFunc(g.order[:end], last, g.compare)
 		}
-		count--
-		g.order[to] = fresh[count]
+		copy(g.order[at+count:], g.order[at:end])
+		g.order[at+count-1], end = last, at
 	}
 	return ids
 }

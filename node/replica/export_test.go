@@ -172,16 +172,16 @@ func (s *Set) Lead(ctx context.Context, id ident.ContextID) (func(), error) {
 	return r.unlock, r.lock(ctx)
 }
 
-// RefoldOnce does a deep roll-back as Deepen does, without its pace, and lets
-// something happen before it takes the live state's place.
-func (s *Set) RefoldOnce(ctx context.Context, id ident.ContextID, during func()) error {
+// RefoldOnce does a deep roll-back as Deepen does, or a rebuild, without its pace, and
+// lets something happen before it takes the live state's place.
+func (s *Set) RefoldOnce(ctx context.Context, id ident.ContextID, genesis bool, during func()) error {
 	r := s.replica(id)
 	ctx, done, err := r.takeOver(ctx, false)
 	if err != nil {
 		return err
 	}
 	defer done()
-	j, err := s.beginRefold(ctx, r, false)
+	j, err := s.beginRefold(ctx, r, genesis)
 	if err != nil {
 		return err
 	}
@@ -194,6 +194,9 @@ func (s *Set) RefoldOnce(ctx context.Context, id ident.ContextID, during func())
 	err = j.foldTo(ctx, want, read)
 	read.Close()
 	j.b.view = j.base
+	if err == nil && j.whole {
+		err = j.dropRest(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -234,4 +237,11 @@ func (s *Set) HasGraph(ctx context.Context, id ident.ContextID) bool {
 	}
 	defer r.unlock()
 	return r.history != nil
+}
+
+// Tire makes paced jobs rest for so long as soon as they have worked.
+func (s *Set) Tire(rest time.Duration) {
+	s.pace.mu.Lock()
+	defer s.pace.mu.Unlock()
+	s.pace.free = time.Now().Add(rest)
 }

@@ -34,17 +34,8 @@ func (h *home) undoBytes(c replica.Created) (n int) {
 	return n
 }
 
-// steps is how many steps the store has made of a context.
-func (h *home) steps(c replica.Created) uint64 {
-	h.t.Helper()
-	view, err := h.store.View(c.Context)
-	must(h.t, err)
-	defer view.Close()
-	return view.Context().Step
-}
-
 // TestStepIsBoundedByBytes: small deltas that change much are folded in several steps,
-// each of bounded memory, and their undo spans keep to their budget (R7, R8).
+// each of bounded memory (R7).
 func TestStepIsBoundedByBytes(t *testing.T) {
 	if testing.Short() || raced {
 		t.Skip("it writes some 100 MB")
@@ -52,31 +43,66 @@ func TestStepIsBoundedByBytes(t *testing.T) {
 	h := newQuickHome(t)
 	s := newStage(t, h, 1)
 	var list [][]byte
-	for i := range 5 {
-		list = append(list, s.w.write(s.w.creator, 1, rewrite(byte(i%2))).Bytes())
+	for _, key := range "abcd" { // 24 MiB each
+		list = append(list, s.w.write(s.w.creator, 1, tape("q"+string(key)+"\x03")).Bytes())
 	}
-	before := h.steps(s.c)
-	got := h.receive(s.c, list...)
-	if got.New != 5 || got.Waiting != 0 {
+	steps := func() uint64 { return observed(t, h.reg, "mero_replica_phase_seconds", "store") }
+	before := steps()
+	if got := h.receive(s.c, list...); got.New != 4 || got.Waiting != 0 {
 		t.Errorf("received as %+v", got)
 	}
-	if info := h.info(s.c); info.Waiting != 0 || info.Deltas != 7 {
+	if info := h.info(s.c); info.Waiting != 0 || info.Deltas != 6 || info.StateBytes < 96<<20 {
 		t.Errorf("the record is %+v", info)
 	}
-	if n := h.steps(s.c) - before; n < 2 {
+	if n := steps() - before; n != 2 {
 		t.Errorf("%d steps", n)
 	}
-	if n, most := h.undoBytes(s.c), trail.Budget(h.info(s.c).StateBytes); n > most {
-		t.Errorf("%d bytes of undo spans, the budget is %d", n, most)
+}
+
+// TestHeavySpans: the undo spans of small deltas that change much keep to their budget
+// (R8).
+func TestHeavySpans(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("it writes some 100 MB")
 	}
-	s.receive(list...)
-	// A late one before all that is no roll-back to do at once.
-	late := s.w.write(newAuthor(s.rng), 1, tape("szz"), s.chain[0])
-	if got := s.take(late); got.Waiting != 1 || s.waits("order") != 1 {
+	h := newQuickHome(t)
+	s := newStage(t, h, 1)
+	for i := range 5 {
+		s.take(s.w.write(s.w.creator, 1, rewrite(byte(i%2))))
+		if n, most := h.undoBytes(s.c), 2*trail.Budget(h.info(s.c).StateBytes); n > most {
+			t.Errorf("%d bytes of undo spans, twice the budget is %d", n, most)
+		}
+	}
+	s.same()
+}
+
+// TestHeavyRollback: a roll-back that takes much memory is not done at once, however
+// few deltas it is over.
+func TestHeavyRollback(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("it writes some 100 MB")
+	}
+	h := newQuickHome(t)
+	s := newStage(t, h, 1)
+	all := func(with byte) []byte { // 32 MB
+		ops := make([]string, 0, 250)
+		for key := range 250 {
+			ops = append(ops, string([]byte{'f', byte(key), with}))
+		}
+		return tape(ops...)
+	}
+	begins := s.w.write(s.w.creator, 1, all(254))
+	s.take(begins)
+	s.take(s.w.write(s.w.creator, 9, all(253)))
+	s.take(s.w.write(s.w.creator, 1, tape("saa")))
+	late := s.w.write(newAuthor(s.rng), 1, tape("szz"), begins)
+	if got := h.receive(s.c, late.Bytes()); got.Waiting != 1 || s.waits("order") != 1 {
 		t.Errorf("a late one is received as %+v", got)
 	}
-	s.settle()
-	s.same()
+	h.set.Deepen(t.Context())
+	if rec := h.fates(s.c)[late.ID()]; rec.Fate != store.FateFolded {
+		t.Errorf("in the end it is %s %s", rec.Fate, rec.Reason)
+	}
 	if n, most := h.undoBytes(s.c), trail.Budget(h.info(s.c).StateBytes); n > most {
 		t.Errorf("%d bytes of undo spans after folding again, the budget is %d", n, most)
 	}
@@ -148,7 +174,7 @@ func TestJobTakesTheLateOnesItBeganWith(t *testing.T) {
 	first := s.late(30)
 	s.take(first)
 	later, onTime := s.late(20), s.late(len(s.chain)-1)
-	must(t, h.set.RefoldOnce(t.Context(), s.w.context, func() {
+	must(t, h.set.RefoldOnce(t.Context(), s.w.context, false, func() {
 		h.set.Believe(replica.Ages)
 		s.take(later)
 		s.take(onTime)
@@ -170,7 +196,7 @@ func TestJobBeginsAgain(t *testing.T) {
 	s.take(s.grow(260, 0)...)
 	h.set.Believe(replica.Ages)
 	s.take(s.late(30))
-	err := h.set.RefoldOnce(t.Context(), s.w.context, func() {
+	err := h.set.RefoldOnce(t.Context(), s.w.context, false, func() {
 		h.set.Believe(0)
 		s.take(s.late(10))
 	})
@@ -267,6 +293,7 @@ func TestRebuildEndsAPacedJob(t *testing.T) {
 	h.set.Believe(replica.Ages)
 	late := s.late(30)
 	s.take(late)
+	h.set.Tire(time.Hour)
 	unlock, err := h.set.Lead(t.Context(), s.w.context)
 	must(t, err)
 	paced := make(chan struct{})
@@ -317,4 +344,23 @@ func TestDeepRollbacksSideBySide(t *testing.T) {
 	for _, s := range []*stage{slow, quick} {
 		s.same()
 	}
+}
+
+// TestRebuildOverLeftovers: a key that no delta made, and that is set to nothing while a
+// rebuild is at its end, is what it was set to.
+func TestRebuildOverLeftovers(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("it writes some 30 MB")
+	}
+	o := newWounded(t, 10)
+	o.damage(func(db string) { storetest.ChangeValue(t, db, o.w.context, []byte("Z"), []byte("left over")) })
+	must(t, o.h.set.RefoldOnce(t.Context(), o.w.context, true, func() {
+		o.take(o.w.write(o.w.creator, 2, tape("fZ\x00")))
+		o.take(o.w.write(o.w.creator, 2, tape("qa\x02"))) // too much to be kept in memory
+		o.take(o.w.write(o.w.creator, 2, tape("qb\x03")))
+	}))
+	if got, there := o.h.state(o.c)["Z"]; !there || got != "" {
+		t.Errorf("it is %q", got)
+	}
+	o.h.verify(o.w.context)
 }

@@ -93,7 +93,7 @@ func (m *metrics) fold(reg prometheus.Registerer) {
 	}, []string{"result"})
 	m.waits = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mero_replica_deltas_held_total",
-		Help: "Deltas that had to wait although their parents were there, by what for (key, code, clock, upgrade, watchdog, order).",
+		Help: "Deltas that had to wait although their parents were there, by what for (key, code, clock, upgrade, watchdog, memory, order).",
 	}, []string{"for"})
 	m.rollbacks = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "mero_replica_rollback_deltas",
