@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mero/blobkit"
 	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
@@ -17,7 +16,7 @@ import (
 // appDoc is an application in json mode.
 type appDoc struct {
 	ApplicationID ident.AppID `json:"applicationId"`
-	BlobID        blobkit.ID  `json:"blobId"`
+	BlobID        api.BlobID  `json:"blobId"`
 	Size          uint64      `json:"size"`
 	Package       string      `json:"package"`
 	Version       string      `json:"version"`

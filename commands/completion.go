@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/guide"
 	"mero/commands/show"
 	"mero/node"
 )
@@ -85,6 +86,17 @@ func flagValues(name string) []string {
 	return nil
 }
 
+// argValues are the words that some verbs take.
+func argValues(verb string) []string {
+	switch verb {
+	case "completion":
+		return []string{"bash", "zsh", "fish"}
+	case "guide":
+		return guide.Names()
+	}
+	return nil
+}
+
 // complete prints what the last of the words may become, one a line; nothing
 // where only the user knows.
 func complete(e *env, t *tree, words []string) error {
@@ -103,8 +115,8 @@ func complete(e *env, t *tree, words []string) error {
 		found = flagValues(name)
 	case strings.HasPrefix(last, "-"):
 		found = flagWords(own, t.globals)
-	case v != nil && v.name == "completion" && len(done.args) == 0:
-		found = []string{"bash", "zsh", "fish"}
+	case v != nil && len(done.args) == 0:
+		found = argValues(v.name)
 	case v != nil:
 	case len(done.path) == 0:
 		found = t.words()

@@ -75,6 +75,7 @@ func TestScripts(t *testing.T) {
 			"edit":     edit,
 			"twice":    twice,
 			"readme":   readme,
+			"guide":    guideScript,
 			"damage":   damage(t),
 		},
 		RequireExplicitExec: true,

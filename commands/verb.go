@@ -77,7 +77,7 @@ func newTree() *tree {
 			{"identity", "the keys by which this node is a member", []*verb{identityNew(), identityList(), identityExport(), identityImport()}},
 			{"alias", "names for ids", []*verb{aliasSet(), aliasGet(), aliasList(), aliasRemove()}},
 			{"admin", "who may use a node", []*verb{adminToken(), adminKeys(), adminRevoke()}},
-			{"", "", []*verb{callMethod(), benchmarks(), completion(), version()}},
+			{"", "", []*verb{callMethod(), benchmarks(), handbook(), completion(), version()}},
 		},
 	}
 	for _, g := range t.groups {

@@ -27,7 +27,7 @@ var rows = [][]string{
 	{"node/syncer", "node/inspect"},
 	{"node/server"},
 	{"node"},
-	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev"},
+	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev", "commands/guide"},
 	{"commands/show"},
 	{"node/nodetest", "commands"},
 	{"cmd/mero"},

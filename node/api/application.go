@@ -25,11 +25,14 @@ type Application struct {
 	InstalledAt time.Time `json:"installedAt"`
 }
 
+// BlobID names a blob.
+type BlobID = blobkit.ID
+
 // ApplicationBlob names the code.
 type ApplicationBlob struct {
-	Bytecode blobkit.ID `json:"bytecode"`
+	Bytecode BlobID `json:"bytecode"`
 	// Compiled is always zero: compiled code never leaves the node.
-	Compiled blobkit.ID `json:"compiled"`
+	Compiled BlobID `json:"compiled"`
 }
 
 // InstallURLRequest is the body of POST /install-application. The package and
