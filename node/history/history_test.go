@@ -106,7 +106,7 @@ func TestDrop(t *testing.T) {
 	}
 	why := errors.New("a test")
 	out := h.Drop(why, ids[2])
-	if len(out) != 4 || out[0].ID != ids[2] || out[0].Err != why || out[3].ID != pending.ID {
+	if len(out) != 4 || out[0].ID != ids[2] || !errors.Is(out[0].Err, why) || out[3].ID != pending.ID {
 		t.Errorf("dropped are %v", out)
 	}
 	for _, d := range out[1:] {
