@@ -1,0 +1,289 @@
+package hosted_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"mero/blobkit"
+	"mero/node/collections"
+	"mero/node/delta"
+	"mero/node/hosted"
+	"mero/node/ident"
+	"mero/node/store"
+	"mero/node/vm"
+)
+
+// state is a replicated state in memory, which fails when it is told to.
+type state struct {
+	*collections.Mem
+
+	failing error
+}
+
+func newState() *state { return &state{Mem: &collections.Mem{}} }
+
+func (s *state) Get(key []byte) ([]byte, bool, error) {
+	if s.failing != nil {
+		return nil, false, s.failing
+	}
+	return s.Mem.Get(key)
+}
+
+func (s *state) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
+	if s.failing != nil {
+		return nil, s.failing
+	}
+	entries, err := s.Mem.Range(prefix, after, limit)
+	var list []store.KeyValue
+	for _, e := range entries {
+		list = append(list, store.KeyValue(e))
+	}
+	return list, err
+}
+
+func (s *state) apply(writes []vm.Write) {
+	for _, w := range writes {
+		if w.Delete {
+			s.Delete(w.Key)
+		} else {
+			s.Put(w.Key, w.Value)
+		}
+	}
+}
+
+var (
+	writer = delta.Writer{Author: ident.PublicKey{7}, Incarnation: delta.Incarnation{9, 8}}
+	header = delta.Header{Author: writer.Author, Incarnation: writer.Incarnation, Time: 1 << 40}
+	errIO  = errors.New("the disk is on fire")
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// written is a call that puts one entry into a map.
+func written(t *testing.T, s *state) *hosted.Tx {
+	t.Helper()
+	tx := hosted.Begin(s, writer, header.Time)
+	notes, err := tx.Open(0, []byte("notes"), uint8(collections.Map), 0)
+	must(t, err)
+	must(t, tx.Put(notes, []byte("key"), []byte("value")))
+	return tx
+}
+
+// TestFold: folding what a call did is what the call did.
+func TestFold(t *testing.T) {
+	s := newState()
+	tx := written(t, s)
+	ops := tx.Ops()
+	want, err := tx.Writes()
+	must(t, err)
+	got, err := hosted.Fold(s, header, ops)
+	must(t, err)
+	if diff := cmp.Diff(want, got); diff != "" || len(got) == 0 {
+		t.Errorf("folding is not the call (-call +fold):\n%s", diff)
+	}
+	s.apply(got)
+	tx = hosted.BeginReadOnly(s)
+	notes, err := tx.Open(0, []byte("notes"), uint8(collections.Map), 0)
+	must(t, err)
+	if value, ok, err := tx.Get(notes, []byte("key")); string(value) != "value" || !ok || err != nil {
+		t.Errorf("got %q, %t, %v", value, ok, err)
+	}
+	if got, err := hosted.Fold(&state{failing: errIO}, header, nil); got != nil || err != nil {
+		t.Errorf("a delta of events alone: %v, %v", got, err)
+	}
+}
+
+// TestFoldErrors: what is wrong with a delta makes it void everywhere; what is wrong
+// with this node must not.
+func TestFoldErrors(t *testing.T) {
+	ops := written(t, newState()).Ops()
+	damaged := newState()
+	damaged.apply([]vm.Write{{Key: make([]byte, 17), Value: []byte{0xff}}})
+	var limit *collections.LimitError
+	for name, test := range map[string]struct {
+		state *state
+		ops   []byte
+		void  bool
+		is    func(error) bool
+	}{
+		"malformed":      {newState(), []byte{0xff}, true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
+		"cut":            {newState(), ops[:len(ops)-1], true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
+		"too large":      {newState(), make([]byte, collections.MaxOpBytes+1), true, func(err error) bool { return errors.As(err, &limit) }},
+		"failing state":  {&state{Mem: &collections.Mem{}, failing: errIO}, ops, false, func(err error) bool { return errors.Is(err, errIO) }},
+		"damaged state":  {damaged, ops, false, func(err error) bool { return errors.Is(err, collections.ErrDamaged) }},
+		"malformed, too": {&state{Mem: &collections.Mem{}, failing: errIO}, []byte{0xff}, true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := hosted.Fold(test.state, header, test.ops)
+			if got != nil || err == nil || errors.Is(err, hosted.ErrVoid) != test.void || !test.is(err) {
+				t.Errorf("got %v, %v; void: want %t", got, err, test.void)
+			}
+		})
+	}
+}
+
+// TestBlame: what an application does wrong is its call's error; what the node does
+// wrong is not.
+func TestBlame(t *testing.T) {
+	tx := written(t, newState())
+	list, err := tx.Open(0, []byte("list"), uint8(collections.List), 0)
+	must(t, err)
+	reading := hosted.BeginReadOnly(newState())
+	counter, err := reading.Open(0, []byte("n"), uint8(collections.Counter), 0)
+	must(t, err)
+	if tx.ReadOnly() || !reading.ReadOnly() {
+		t.Error("who may write is not told")
+	}
+	damaged := newState()
+	damaged.apply([]vm.Write{{Key: make([]byte, 17), Value: []byte{0xff}}})
+	write := func(s *state) error {
+		tx := hosted.Begin(s, writer, header.Time)
+		notes, err := tx.Open(0, []byte("notes"), uint8(collections.Map), 0)
+		if err == nil {
+			err = tx.Put(notes, []byte("key"), nil)
+		}
+		return err
+	}
+	_, another := tx.Open(0, []byte("notes"), uint8(collections.Set), 0)
+	_, index := tx.At(list, 3)
+	for name, test := range map[string]struct {
+		err    error
+		misuse bool
+		is     error
+	}{
+		"another kind":  {another, true, nil},
+		"no such index": {index, true, nil},
+		"no handle":     {tx.Put(99, []byte("a"), nil), true, nil},
+		"read-only":     {reading.Increase(counter, 1), true, nil},
+		"failing state": {write(&state{Mem: &collections.Mem{}, failing: errIO}), false, errIO},
+		"damaged state": {write(damaged), false, collections.ErrDamaged},
+	} {
+		var guests *vm.Error
+		if misuse := errors.As(test.err, &guests) && guests.Kind == vm.KindMisuse && guests.Message != ""; misuse != test.misuse {
+			t.Errorf("%s: got %v, misuse: want %t", name, test.err, test.misuse)
+		}
+		if test.is != nil && !errors.Is(test.err, test.is) {
+			t.Errorf("%s: got %v, want %v", name, test.err, test.is)
+		}
+	}
+}
+
+// TestRemoveAt: one function of the interface removes from lists and from texts.
+func TestRemoveAt(t *testing.T) {
+	tx := hosted.Begin(newState(), writer, header.Time)
+	list, err := tx.Open(0, []byte("list"), uint8(collections.List), 0)
+	must(t, err)
+	text, err := tx.InsertOpen(list, 0, uint8(collections.Text), 0)
+	must(t, err)
+	must(t, tx.InsertText(text, 0, "hello"))
+	must(t, tx.Insert(list, 1, []byte("x")))
+	must(t, tx.RemoveAt(text, 1, 3))
+	must(t, tx.RemoveAt(list, 1, 1))
+	if n, err := tx.Len(list); n != 1 || err != nil {
+		t.Errorf("the list has %d elements (%v)", n, err)
+	}
+	if got, err := tx.Slice(text, 0, 2); got != "ho" || err != nil {
+		t.Errorf("the text is %q (%v)", got, err)
+	}
+}
+
+// TestFixed: what every replica must have alike does not change. The bytes are those
+// of `openssl enc -chacha20` with that key, and of SHA-256.
+func TestFixed(t *testing.T) {
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(i)
+	}
+	const want = "03bd63c130a765940f416a6b44bd12ac24ec455dbd8dcf8c55a801fc1e3ad666465e4e7bea2370a88a828934ac152596" +
+		"a122f2836b5c963b6ca839f70eb02484efa7de0fcef5b9ca18f0b151bec5cb3b784d9614bb45d2135e766c489b7ed99f"
+	stream, got := hosted.Random(seed), bytes.Repeat([]byte{0xaa}, 96)
+	for _, part := range [][]byte{got[:1], got[1:70], got[70:]} {
+		_, err := io.ReadFull(stream, part)
+		must(t, err)
+	}
+	if hex.EncodeToString(got) != want {
+		t.Errorf("random bytes are %x, want %s", got, want)
+	}
+	if tag := hosted.Tag(writer); hex.EncodeToString(tag[:]) != "75675470ccd5cb1a" {
+		t.Errorf("the writer's tag is %x", tag)
+	}
+}
+
+func TestMembers(t *testing.T) {
+	a, b := ident.PublicKey{1}, ident.PublicKey{2}
+	members := hosted.Members{a}
+	if !members.IsMember(a) || members.IsMember(b) || hosted.Members(nil).IsMember(ident.PublicKey{}) {
+		t.Error("who is a member is not told")
+	}
+	if diff := cmp.Diff([]ident.PublicKey{a}, members.Members()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestLayered: the replicated state hides local keys, and an error of it is none of
+// "there is nothing".
+func TestLayered(t *testing.T) {
+	replicated, local := newState(), newState()
+	replicated.apply([]vm.Write{{Key: []byte("a"), Value: []byte("replicated")}, {Key: []byte("empty"), Value: []byte{}}})
+	local.apply([]vm.Write{{Key: []byte("a"), Value: []byte("local")}, {Key: []byte("empty"), Value: []byte("local")}, {Key: []byte("b"), Value: []byte("local")}})
+	both := hosted.Layered{Replicated: replicated, Local: local}
+	for key, want := range map[string]string{"a": "replicated", "empty": "", "b": "local"} {
+		if got, ok, err := both.Get([]byte(key)); string(got) != want || !ok || err != nil {
+			t.Errorf("%s is %q, %t, %v; want %q", key, got, ok, err, want)
+		}
+	}
+	if _, ok, err := both.Get([]byte("c")); ok || err != nil {
+		t.Errorf("nothing is %t, %v", ok, err)
+	}
+	replicated.failing = errIO
+	if _, _, err := both.Get([]byte("b")); !errors.Is(err, errIO) {
+		t.Errorf("a failing state gives %v", err)
+	}
+	replicated.failing, local.failing = nil, errIO
+	if _, _, err := both.Get([]byte("c")); !errors.Is(err, errIO) {
+		t.Errorf("failing local keys give %v", err)
+	}
+	if got, _, err := both.Get([]byte("a")); string(got) != "replicated" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestBlobs: a guest writes and reads blobs of the node; what is not there is said in
+// vm's words.
+func TestBlobs(t *testing.T) {
+	disk, err := blobkit.Open(t.TempDir(), blobkit.Deps{Log: zerolog.Nop(), Metrics: prometheus.NewRegistry()}, blobkit.DefaultConfig())
+	must(t, err)
+	t.Cleanup(func() { must(t, disk.Close()) })
+	blobs := hosted.Blobs{Store: disk}
+	w, err := blobs.Create(t.Context())
+	must(t, err)
+	_, err = w.Write([]byte("some bytes"))
+	must(t, err)
+	id, err := w.Commit()
+	must(t, err)
+	r, err := blobs.Open(t.Context(), id)
+	must(t, err)
+	got, err := io.ReadAll(r)
+	if string(got) != "some bytes" || err != nil || r.Close() != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	must(t, blobs.Announce(t.Context(), id, ident.ContextID{}))
+	if _, err := blobs.Open(t.Context(), [32]byte{1}); !errors.Is(err, vm.ErrBlobNotFound) {
+		t.Errorf("opening nothing: %v", err)
+	}
+	if err := blobs.Announce(t.Context(), [32]byte{1}, ident.ContextID{}); !errors.Is(err, vm.ErrBlobNotFound) {
+		t.Errorf("announcing nothing: %v", err)
+	}
+}
