@@ -1,13 +1,16 @@
 package replica_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"mero/node/apps"
 	"mero/node/collections"
 	"mero/node/delta"
+	"mero/node/vm/apptest"
 )
 
 // BenchmarkFoldHosted folds recorded deltas, a put in a map of 1 000 keys each, into
@@ -77,4 +80,48 @@ func late(b *testing.B, w *world, after *delta.Delta, n int) []byte {
 		must(b, tx.Put(m, []byte("key7"), []byte("late")))
 	})
 	return w.seal(a, 1, form, after).Bytes()
+}
+
+// BenchmarkSetByEntries is a durable call of the embedded key-value application that
+// writes an entry there is, of a map of so many (P25).
+func BenchmarkSetByEntries(b *testing.B) {
+	for _, entries := range []int{1000, 100_000} {
+		b.Run(fmt.Sprint(entries), func(b *testing.B) {
+			h := newHome(b)
+			h.wall = func() time.Time { return base.Add(1000 * time.Hour) }
+			app, err := h.apps.Install(b.Context(), bytes.NewReader(apptest.BuildPackage(b, "mero/node/sdk/examples/kv")), apps.Source{})
+			must(b, err)
+			w := newWorld(b, app.ID, 1<<30)
+			c := w.join(h)
+			h.receive(c, fill(b, w, entries)...)
+			b.ResetTimer()
+			for i := 0; b.Loop(); i++ {
+				h.ok(c, "set", map[string]string{"key": fmt.Sprint("key", i*7919%entries), "value": fmt.Sprint(i)})
+			}
+			b.StopTimer()
+			if out := h.ok(c, "len", map[string]string{}).Output; string(out) != fmt.Sprint(entries) {
+				b.Errorf("%s entries", out)
+			}
+		})
+	}
+}
+
+// fill are deltas by the creator that fill the map of the key-value application.
+func fill(b *testing.B, w *world, entries int) (list [][]byte) {
+	b.Helper()
+	state := &collections.Mem{}
+	for from := 0; from < entries; from += 1000 {
+		a := w.creator
+		writer := delta.Writer{Author: a.key.Public(), Incarnation: a.inc}
+		form, writes := operations(b, writer, a.last.Header().Time+delta.Tick, state, func(tx *collections.Tx) {
+			m, err := tx.Open(0, []byte("entries"), collections.Map, 0)
+			must(b, err)
+			for i := from; i < from+1000; i++ {
+				must(b, tx.Put(m, fmt.Appendf(nil, "key%d", i), fmt.Appendf(nil, "\"value %d\"", i)))
+			}
+		})
+		state.Apply(writes)
+		list = append(list, w.seal(a, 1, form).Bytes())
+	}
+	return list
 }
