@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
@@ -145,7 +146,7 @@ func (s *Set) unpack(id ident.ContextID, envelopes [][]byte, keys *ring) ([]parc
 	good := parcels[:0]
 	for i, p := range parcels {
 		if errs[i] != nil {
-			refused = append(refused, Refusal{At: s.deps.Wall(), Delta: p.id, Author: p.header.Author, Reason: words(errs[i])})
+			refused = append(refused, Refusal{At: s.deps.Wall(), Delta: p.id, Author: p.header.Author, Reason: fold.Words(errs[i])})
 			continue
 		}
 		good = append(good, p)
@@ -229,7 +230,7 @@ func (b *batch) loadHistory() error {
 func (b *batch) dropMisfits() {
 	if h := b.history; h != nil && len(h.Misfits) > 0 {
 		b.step.DeltaDrop = append(b.step.DeltaDrop, h.Misfits...)
-		b.rec.Waiting = h.Waiting()
+		b.Rec.Waiting = h.Waiting()
 	}
 }
 
@@ -248,7 +249,7 @@ func (b *batch) admit(p parcel, got *Received, room *history.Room) ([]delta.Plac
 		return nil, nil
 	}
 	refuse := func(id delta.ID, author ident.PublicKey, err error) {
-		got.Refused = append(got.Refused, Refusal{At: b.set.deps.Wall(), Delta: id, Author: author, Reason: words(err)})
+		got.Refused = append(got.Refused, Refusal{At: b.set.deps.Wall(), Delta: id, Author: author, Reason: fold.Words(err)})
 	}
 	if ahead := p.header.Time.Wall().Sub(b.set.deps.Wall()); ahead > maxWait {
 		refuse(p.id, p.header.Author, fmt.Errorf("%w: %s", errAhead, ahead.Round(time.Minute)))
@@ -308,7 +309,7 @@ func (b *batch) tellForks(connected []delta.ID) {
 		}
 		n, _ := b.history.Graph.Get(id)
 		b.set.metrics.forked.Inc()
-		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).Stringer("writer", n.Writer).Uint64("number", n.Seq).
+		b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Stringer("delta", id).Stringer("writer", n.Writer).Uint64("number", n.Seq).
 			Msg("a writer gave one number to several deltas: its node was copied or restored, or it cheats")
 	}
 }
@@ -401,7 +402,7 @@ func (b *batch) mustWait(h delta.Header, newer bool) (*history.Wait, error) {
 // waits records that a delta waits.
 func (b *batch) waits(id delta.ID, t delta.Time, w *history.Wait) {
 	b.records[id] = &store.DeltaRecord{
-		ID: id, Time: t, Bytes: b.arrived[id], Fate: store.FateWaiting, Reason: clip(w.Reason(), store.MaxName),
+		ID: id, Time: t, Bytes: b.arrived[id], Fate: store.FateWaiting, Reason: fold.Clip(w.Reason(), store.MaxName),
 	}
 }
 
@@ -440,7 +441,7 @@ func (b *batch) notice(h delta.Header) {
 	if !ok || h.Incarnation != who.Incarnation {
 		return
 	}
-	b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("member", h.Author).
+	b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Stringer("member", h.Author).
 		Uint64("number", h.Seq).Uint64("ours", who.Seq).
 		Msg("another copy of this node writes as the same member, or this one was restored: it goes on as a new writer")
 	who.Incarnation, who.Seq = delta.NewIncarnation(), 0
@@ -465,7 +466,7 @@ func shortage(err error) (kind, words string) {
 	case errors.As(err, &code):
 		return history.Code, code.Error()
 	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
-		return history.Watchdog, fmt.Sprintf("applying it took longer than %s on this node", applyWatchdog)
+		return history.Watchdog, fmt.Sprintf("applying it took longer than %s on this node", fold.Watchdog)
 	}
 	return "", ""
 }

@@ -15,6 +15,7 @@ import (
 	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/fold"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -57,10 +58,10 @@ type Set struct {
 	metrics *metrics
 	writers writers
 
-	exhausted exhausted
-	pace      pace
-	queued    chan struct{} // tells Run that cross-context calls wait
-	late      chan struct{} // tells Run that deep is not empty
+	verdicts fold.Verdicts
+	pace     pace
+	queued   chan struct{} // tells Run that cross-context calls wait
+	late     chan struct{} // tells Run that deep is not empty
 
 	mu       sync.Mutex
 	replicas map[ident.ContextID]*replica

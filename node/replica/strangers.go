@@ -6,14 +6,10 @@ import (
 	"sync"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/store"
 )
-
-// errStranger says that a delta does not open under the key of its epoch: whoever
-// made it has none. Every replica that has the key finds the same, so it is no delta
-// of the context, and nor is what rests on it.
-var errStranger = errors.New("nobody with a key of the context sealed it")
 
 // ring is the epoch keys of a context as a snapshot has them, for several goroutines.
 type ring struct {
@@ -48,7 +44,7 @@ func (p *parcel) unseal(key delta.EpochKey) error {
 		return err
 	}
 	if _, err := d.Payload(key); err != nil {
-		return fmt.Errorf("%w: %w", errStranger, err)
+		return fmt.Errorf("%w: %w", fold.ErrStranger, err)
 	}
 	return nil
 }
@@ -75,7 +71,7 @@ func (b *batch) banish(id delta.ID, was store.Fate, err error) error {
 	if was == store.FateFolded || was == store.FateVoid {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
-	b.history.Hold(id, &history.Wait{Kind: history.Key, Words: words(err), Since: b.set.deps.Wall()})
+	b.history.Hold(id, &history.Wait{Kind: history.Key, Words: fold.Words(err), Since: b.set.deps.Wall()})
 	b.strangers = append(b.strangers, id)
 	return nil
 }
@@ -86,8 +82,8 @@ func (b *batch) dropStrangers() {
 	if len(b.strangers) == 0 {
 		return
 	}
-	for _, d := range b.history.Drop(errStranger, b.strangers...) {
-		b.refused = append(b.refused, Refusal{At: b.set.deps.Wall(), Delta: d.ID, Author: d.Author, Reason: words(d.Err)})
+	for _, d := range b.history.Drop(fold.ErrStranger, b.strangers...) {
+		b.refused = append(b.refused, Refusal{At: b.set.deps.Wall(), Delta: d.ID, Author: d.Author, Reason: fold.Words(d.Err)})
 		b.discard(d.ID)
 	}
 	b.strangers = nil

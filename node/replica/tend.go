@@ -224,7 +224,7 @@ func (b *batch) retry() ([]delta.Place, error) {
 	var released []delta.Place
 	for id, w := range h.Held {
 		if w.Kind == history.Order {
-			if place := h.Place(id); place.Compare(b.rec.Last) > 0 { // it needs no roll-back
+			if place := h.Place(id); place.Compare(b.Rec.Last) > 0 { // it needs no roll-back
 				h.Release(id)
 				released = append(released, place)
 			} else {
@@ -262,7 +262,7 @@ func (b *batch) retry() ([]delta.Place, error) {
 func (b *batch) due(w *history.Wait, now time.Time) bool {
 	switch w.Kind {
 	case history.Code:
-		_, err := b.set.deps.Apps.App(b.rec.App)
+		_, err := b.set.deps.Apps.App(b.Rec.App)
 		return err == nil
 	case history.Upgrade:
 		return w.Fresh // only another release, in another process, can know more
@@ -326,7 +326,7 @@ func (s *Set) Repair(ctx context.Context, id ident.ContextID) (Report, error) {
 		return rep, err
 	}
 	s.metrics.damage.Inc()
-	s.exhausted.clear()
+	s.verdicts.Clear()
 	for _, p := range rep.Problems {
 		log := s.deps.Log.Error().Stringer("context", id).Str("what", p.What)
 		if p.Key != nil {
