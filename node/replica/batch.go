@@ -175,7 +175,7 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 		return b.operate(ctx, in, out, tx.Ops(), now)
 	}
 	if !out.Committed {
-		if b.set.writers.has(b.Rec.App, in.method) {
+		if b.set.writers.Has(b.Rec.App, in.method) {
 			return nil, ErrLostWrite
 		}
 		return b.answer(in, out, nil), nil

@@ -44,7 +44,7 @@ func (s *Set) write(b *batch) error {
 		}
 	}
 	for _, w := range b.step.Writers {
-		s.writers.learned(w.App, w.Method)
+		s.writers.Learned(w.App, w.Method)
 	}
 	return nil
 }

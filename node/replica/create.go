@@ -56,7 +56,7 @@ func (s *Set) Create(ctx context.Context, req CreateRequest) (Created, error) {
 		return Created{}, err
 	}
 	defer unpin()
-	s.writers.forget(req.App)
+	s.writers.Forget(req.App)
 	module, release, err := s.module(ctx, req.App)
 	if err != nil {
 		return Created{}, err

@@ -108,7 +108,7 @@ func (s *Set) knownToWrite(req Request) bool {
 		return false
 	}
 	app := r.app.Load()
-	return app != nil && s.writers.has(*app, req.Method)
+	return app != nil && s.writers.Has(*app, req.Method)
 }
 
 // tryRead runs a call on a snapshot without the lock, unless it is known to
@@ -124,7 +124,7 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	if in.who, err = callerOf(view, req); err != nil {
 		return nil, false, err
 	}
-	if !req.DryRun && s.writers.has(rec.App, req.Method) {
+	if !req.DryRun && s.writers.Has(rec.App, req.Method) {
 		return nil, true, nil
 	}
 	module, release, err := s.module(ctx, rec.App)
@@ -231,7 +231,7 @@ func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
 	if req.from != nil {
 		b.step.XCallsDone = append(b.step.XCallsDone, req.from.Seq)
 	}
-	if res.Changed && b.set.writers.took(b.Rec.App, req.Method, time.Since(begun)) {
+	if res.Changed && b.set.writers.Took(b.Rec.App, req.Method, time.Since(begun)) {
 		b.step.Writers = append(b.step.Writers, store.Writer{App: b.Rec.App, Method: req.Method})
 	}
 	return res, nil

@@ -324,7 +324,7 @@ func (r *replica) next(b *batch, first *ticket, taken int, begun time.Time) *tic
 		return nil
 	}
 	t := r.waiting[0]
-	if t.run == nil || t.alone || !r.set.writers.quick(b.Rec.App, t.method) {
+	if t.run == nil || t.alone || !r.set.writers.Quick(b.Rec.App, t.method) {
 		return nil
 	}
 	r.waiting = slices.Delete(r.waiting, 0, 1)

@@ -56,7 +56,7 @@ type Deps struct {
 type Set struct {
 	deps    Deps
 	metrics *metrics
-	writers writers
+	writers *apps.Writers
 
 	verdicts fold.Verdicts
 	pace     pace
@@ -74,13 +74,13 @@ func NewSet(deps Deps) *Set {
 	s := &Set{
 		deps:     deps,
 		metrics:  newMetrics(deps.Metrics),
+		writers:  apps.NewWriters(deps.Store),
 		queued:   make(chan struct{}, 1),
 		late:     make(chan struct{}, 1),
 		replicas: make(map[ident.ContextID]*replica),
 		deep:     make(map[ident.ContextID]struct{}),
 		refusals: make(map[ident.ContextID][]Refusal),
 	}
-	s.writers.store = deps.Store
 	if deps.OnCommit == nil {
 		s.deps.OnCommit = func(*delta.Delta) {}
 	}
