@@ -11,11 +11,6 @@ import (
 // nothing. There is no delta.
 var ErrLostWrite = errors.New("the application dropped the write: it reported success and committed nothing")
 
-// ErrStranger says that a delta does not open under the key of its epoch: whoever
-// made it has none. Every replica that has the key finds the same, so it is no delta
-// of the context, and nor is what rests on it.
-var ErrStranger = errors.New("nobody with a key of the context sealed it")
-
 // Why an application update is void (R10).
 var (
 	// ErrNotHolder says that its author may not change the application. It comes

@@ -15,8 +15,8 @@ import (
 
 // Judge gives the verdict about a delta at its place, which is the next one. The words
 // are empty for one that folds, with the effect and the payload, and say why it is void
-// otherwise. An error is no verdict: ErrStranger, or trouble of this node. What is known
-// to be long for nothing is not run again.
+// otherwise. An error is no verdict: history.ErrStranger, or trouble of this node. What
+// is known to be long for nothing is not run again.
 func (s *State) Judge(ctx context.Context, d *delta.Delta) (Effect, delta.State, string, error) {
 	run := s.runOf(d)
 	if words, known := s.outside.Verdicts.get(run); known {
@@ -39,7 +39,7 @@ func (s *State) judge(ctx context.Context, d *delta.Delta) (Effect, delta.State,
 	}
 	form, err := d.Payload(key)
 	if err != nil {
-		return Effect{}, delta.State{}, "", fmt.Errorf("%w: %w", ErrStranger, err)
+		return Effect{}, delta.State{}, "", fmt.Errorf("%w: %w", history.ErrStranger, err)
 	}
 	if d.Header().Kind == delta.KindGenesis {
 		done, err := s.judgeGenesis(form)

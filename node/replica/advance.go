@@ -9,7 +9,6 @@ import (
 
 	"mero/node/delta"
 	"mero/node/events"
-	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/store"
 	"mero/node/trail"
@@ -149,7 +148,7 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 	}
 	begun := time.Now()
 	done, payload, void, err := b.Judge(ctx, d)
-	if errors.Is(err, fold.ErrStranger) {
+	if errors.Is(err, history.ErrStranger) {
 		return b.banish(id, rec.Fate, err)
 	}
 	if err != nil {

@@ -244,7 +244,7 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 
 // leaveOut makes a delta wait that cannot be folded here, or has to be dropped.
 func (j *job) leaveOut(ctx context.Context, id delta.ID, err error) error {
-	if errors.Is(err, fold.ErrStranger) {
+	if errors.Is(err, history.ErrStranger) {
 		j.held[id] = &history.Wait{Kind: history.Key, Words: fold.Words(err), Stranger: err}
 		return errHeld
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
@@ -38,6 +39,11 @@ func (s *Set) Refusals(id ident.ContextID) []Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.refusals[id])
+}
+
+// refusal is what to tell people of a delta that was dropped.
+func (s *Set) refusal(d history.Dropped) Refusal {
+	return Refusal{At: s.deps.Wall(), Delta: d.ID, Author: d.Author, Reason: fold.Words(d.Err)}
 }
 
 // refused remembers a refusal.
