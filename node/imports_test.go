@@ -23,6 +23,7 @@ var rows = [][]string{
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/appgen", "node/sdk/examples"},
 	{"node/dag", "node/undo", "node/members", "node/store", "node/events", "node/api"},
 	{"node/apps", "node/history", "node/trail", "node/hosted", "node/layer", "node/store/storetest"},
+	{"node/fold"},
 	{"node/replica"},
 	{"node/syncer", "node/inspect"},
 	{"node/server"},

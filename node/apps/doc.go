@@ -10,4 +10,6 @@
 // leaves a blob that nothing names, which is harmless and found again by the
 // same install. Compiled modules are a bounded cache; a module that is lent
 // out is never closed.
+//
+// Writers remembers which methods of an application change state.
 package apps

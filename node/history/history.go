@@ -154,10 +154,10 @@ func (h *History) Add(id delta.ID, header delta.Header) (dag.Added, error) {
 	return h.Graph.Add(dag.NodeOf(id, header))
 }
 
-// Dropped is a delta that was taken out of a history, and why.
+// Dropped is a delta that was taken out of a history, or never came into it, and why.
 type Dropped struct {
 	ID     delta.ID
-	Author ident.PublicKey // zero: it waited for its parents
+	Author ident.PublicKey // zero: not known
 	Err    error
 }
 

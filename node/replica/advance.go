@@ -27,7 +27,7 @@ const (
 func (b *batch) advance(ctx context.Context, free []delta.Place) error {
 	slices.SortFunc(free, delta.Place.Compare)
 	b.begun = time.Now()
-	if len(free) > 0 && free[0].Compare(b.rec.Last) < 0 {
+	if len(free) > 0 && free[0].Compare(b.Rec.Last) < 0 {
 		shallow, err := b.rollBack(free[0])
 		if err != nil {
 			return err
@@ -53,18 +53,18 @@ func (b *batch) rollBack(to delta.Place) (bool, error) {
 	}
 	var err error
 	var ok bool
-	if b.depth, ok, err = b.trail.Depth(to); err != nil {
+	if b.depth, ok, err = b.Trail.Depth(to); err != nil {
 		return false, err
 	}
 	if !ok || !b.lead.isShallow(b.depth) {
 		return false, nil
 	}
 	b.set.metrics.rollbacks.Observe(float64(b.depth))
-	for b.rec.Last.Compare(to) >= 0 {
+	for b.Rec.Last.Compare(to) >= 0 {
 		if b.isTooDeep() {
 			return false, errDeep
 		}
-		if err := b.takeBack(); err != nil {
+		if err := b.TakeBack(); err != nil {
 			return false, err
 		}
 	}
@@ -75,7 +75,7 @@ func (b *batch) rollBack(to delta.Place) (bool, error) {
 // state. What needs none, and does not rest on it, is folded now.
 func (b *batch) postpone(free []delta.Place) {
 	for _, place := range free {
-		if place.Compare(b.rec.Last) > 0 {
+		if place.Compare(b.Rec.Last) > 0 {
 			continue
 		}
 		if b.history.IsBlocked(place.ID) { // rests on one before it
@@ -90,15 +90,15 @@ func (b *batch) postpone(free []delta.Place) {
 // foldOn folds everything that follows the state in canonical order and does not
 // wait, until the step is full. What was in the state before may not be left out.
 func (b *batch) foldOn(ctx context.Context) error {
-	from := b.rec.Last
+	from := b.Rec.Last
 	for id := range b.history.Graph.From(from) {
 		if id == from.ID {
 			continue
 		}
-		if b.rolled && b.isTooDeep() {
+		if b.Rolled && b.isTooDeep() {
 			return errDeep
 		}
-		if !b.rolled && b.rec.Last != from && b.isFull() {
+		if !b.Rolled && b.Rec.Last != from && b.isFull() {
 			if err := b.leave(id); err != nil {
 				return err
 			}
@@ -107,8 +107,8 @@ func (b *batch) foldOn(ctx context.Context) error {
 		if err := b.foldNext(ctx, id); err != nil {
 			return err
 		}
-		if b.trail.IsHeavy(b.rec.StateBytes) {
-			if err := b.trail.Compact(b.rec.StateBytes); err != nil {
+		if b.Trail.IsHeavy(b.Rec.StateBytes) {
+			if err := b.Trail.Compact(b.Rec.StateBytes); err != nil {
 				return err
 			}
 		}
@@ -147,8 +147,8 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
 	begun := time.Now()
-	done, payload, void, err := b.judgeOnce(ctx, d)
-	if errors.Is(err, errStranger) {
+	done, payload, void, err := b.Judge(ctx, d)
+	if errors.Is(err, history.ErrStranger) {
 		return b.banish(id, rec.Fate, err)
 	}
 	if err != nil {
@@ -158,17 +158,17 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		}
 		b.uncount(rec.Fate)
 		b.hold(id, place.Time, kind, words)
-		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).Str("for", kind).Msg("delta waits: " + words)
+		b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Stringer("delta", id).Str("for", kind).Msg("delta waits: " + words)
 		return nil
 	}
 	b.lead.spent(time.Since(begun))
 	delete(b.history.Tried, id)
 	if void == "" {
-		if err := b.unlocal(done); err != nil {
+		if err := b.Unlocal(done); err != nil {
 			return err
 		}
 	} else if rec.Fate != store.FateVoid {
-		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).
+		b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Stringer("delta", id).
 			Stringer("author", d.Header().Author).Str("reason", void).Msg("delta is void")
 	}
 	b.uncount(rec.Fate)
@@ -208,39 +208,26 @@ func (b *batch) leaveOut(id delta.ID, t delta.Time) error {
 func (b *batch) uncount(fate store.Fate) {
 	switch fate {
 	case store.FateFolded:
-		b.rec.Deltas--
+		b.Rec.Deltas--
 	case store.FateVoid:
-		b.rec.Voids--
+		b.Rec.Voids--
 	case store.FateWaiting: // is not counted
 	}
-}
-
-// unlocal removes node-local keys that a delta creates in the replicated state
-// (R6).
-func (b *batch) unlocal(done applied) error {
-	local, err := b.localWrites(done.out, nil, true)
-	if err != nil {
-		return err
-	}
-	for _, w := range local {
-		b.local.Put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
-	}
-	return nil
 }
 
 // conclude computes what is computed once for all that was folded, and what those
 // who watch will be told: each delta that counts for the first time, and one
 // change more when state was taken back (R21).
 func (b *batch) conclude() {
-	before := b.rec.Root
-	b.rec.Heads = b.history.Heads()
-	b.rec.Waiting = b.history.Waiting()
-	b.rec.Root = b.rec.Sum.Root(meta(&b.rec, b.members))
+	before := b.Rec.Root
+	b.Rec.Heads = b.history.Heads()
+	b.Rec.Waiting = b.history.Waiting()
+	b.Rehash()
 	for _, n := range b.news {
-		b.changes = append(b.changes, events.Change{Context: b.rec.ID, Root: b.rec.Root, Delta: n.id, Events: n.events})
+		b.changes = append(b.changes, events.Change{Context: b.Rec.ID, Root: b.Rec.Root, Delta: n.id, Events: n.events})
 	}
-	if b.rolled && before != b.rec.Root {
-		b.changes = append(b.changes, events.Change{Context: b.rec.ID, Root: b.rec.Root})
+	if b.Rolled && before != b.Rec.Root {
+		b.changes = append(b.changes, events.Change{Context: b.Rec.ID, Root: b.Rec.Root})
 	}
 	b.news = nil
 }

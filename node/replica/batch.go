@@ -2,19 +2,17 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/fold"
 	"mero/node/history"
-	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/layer"
 	"mero/node/store"
-	"mero/node/trail"
 	"mero/node/vm"
 )
 
@@ -39,14 +37,11 @@ const maxOwnFuel = vm.ApplyFuel / 4
 type batch struct {
 	set  *Set
 	view *store.View // what the batch is based on; nil for a context that is new
-	rec  store.Context
-
-	state, local, private *layer.Overlay
-	trail                 trail.Trail
+	fold.State
+	private *layer.Overlay
 
 	identities map[ident.PublicKey]*store.Identity // all that this node owns here
 	writers    map[ident.PublicKey]*store.Identity // those whose number moved
-	members    hosted.Members
 	keys       map[delta.EpochID]delta.EpochKey
 
 	history *history.History // the graph, when the batch needed it
@@ -62,8 +57,6 @@ type batch struct {
 	// what is dropped for that.
 	strangers []delta.ID
 	refused   []Refusal
-	rolled    bool          // state was taken back
-	lowest    delta.Place   // to where, at the furthest
 	deep      bool          // a deep roll-back is wanted
 	more      bool          // the step is full: what follows is for the next one
 	idle      bool          // it only looked at what waits
@@ -87,11 +80,7 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 	b := &batch{
 		set:        s,
 		view:       view,
-		rec:        view.Context(),
-		state:      layer.New(view),
-		local:      layer.New(layer.Getter(view.Local)),
 		private:    layer.New(layer.Getter(view.Private)),
-		trail:      trail.Of(view),
 		identities: make(map[ident.PublicKey]*store.Identity),
 		writers:    make(map[ident.PublicKey]*store.Identity),
 		keys:       make(map[delta.EpochID]delta.EpochKey),
@@ -99,6 +88,7 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 		records:    make(map[delta.ID]*store.DeltaRecord),
 		orphans:    make(map[delta.ID]struct{}),
 	}
+	b.State = fold.Of(view, b.outside())
 	owned, err := view.Identities()
 	if err != nil {
 		return nil, err
@@ -106,13 +96,28 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 	for _, id := range owned {
 		b.identities[id.Public()] = &id // derived from the seed each time
 	}
-	b.members = membersOf(&b.rec)
 	return b, nil
 }
 
-// membersOf are the members as genesis made them: admissions are not built yet,
-// and whoever seals under an epoch of the context was given its key.
-func membersOf(rec *store.Context) hosted.Members { return hosted.Members{rec.Creator} }
+// outside is what folding needs besides the state.
+func (b *batch) outside() fold.Outside {
+	return fold.Outside{
+		Module: b.set.module, Key: b.key, Verdicts: &b.set.verdicts,
+		Took: func(took time.Duration) { b.set.metrics.applying.Observe(took.Seconds()) },
+	}
+}
+
+// fold moves the state over a delta, and notes its fate for the step.
+func (b *batch) fold(d *delta.Delta, done fold.Effect, void string) {
+	b.record(d, b.Fold(d, done, void), void)
+}
+
+// record notes a delta's fate for the step.
+func (b *batch) record(d *delta.Delta, fate store.Fate, reason string) {
+	r := &store.DeltaRecord{ID: d.ID(), Time: d.Header().Time, Fate: fate, Reason: reason}
+	r.Bytes = b.arrived[r.ID] // nil: the store has them
+	b.records[r.ID] = r
+}
 
 // key is the key of an epoch, or store.ErrNotFound.
 func (b *batch) key(epoch delta.EpochID) (delta.EpochKey, error) {
@@ -140,7 +145,7 @@ type input struct {
 // time is the hybrid time of the next delta, fixed before the guest runs (R2).
 func (b *batch) time() (delta.Time, error) {
 	wall := b.set.deps.Wall()
-	t := delta.NextTime(wall, b.rec.Clock)
+	t := delta.NextTime(wall, b.Rec.Clock)
 	if ahead := t.Wall().Sub(wall); ahead > maxAhead {
 		return 0, &ClockError{Ahead: ahead}
 	}
@@ -170,7 +175,7 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 		return b.operate(ctx, in, out, tx.Ops(), now)
 	}
 	if !out.Committed {
-		if b.set.writers.has(b.rec.App, in.method) {
+		if b.set.writers.Has(b.Rec.App, in.method) {
 			return nil, ErrLostWrite
 		}
 		return b.answer(in, out, nil), nil
@@ -185,14 +190,14 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 // delta may name it takes the writer's own last delta first, which has to be in its
 // past (R3); the others stay heads until a later delta merges them.
 func (b *batch) parents(who *store.Identity) []delta.ID {
-	if len(b.rec.Heads) <= delta.MaxParents {
-		return slices.Clone(b.rec.Heads)
+	if len(b.Rec.Heads) <= delta.MaxParents {
+		return slices.Clone(b.Rec.Heads)
 	}
 	var list []delta.ID
 	for _, tip := range b.history.Graph.Tips(delta.Writer{Author: who.Public(), Incarnation: who.Incarnation}) {
 		list = append(list, tip.ID)
 	}
-	for _, id := range b.rec.Heads {
+	for _, id := range b.Rec.Heads {
 		if len(list) < delta.MaxParents && !slices.Contains(list, id) {
 			list = append(list, id)
 		}
@@ -203,7 +208,7 @@ func (b *batch) parents(who *store.Identity) []delta.ID {
 // checkWriter begins a new incarnation of a writer whose last delta waits, since it
 // rests on one that does: the next one would lack its number (R3).
 func (b *batch) checkWriter(who *store.Identity) error {
-	if b.rec.Waiting == 0 && len(b.rec.Heads) <= delta.MaxParents {
+	if b.Rec.Waiting == 0 && len(b.Rec.Heads) <= delta.MaxParents {
 		return nil
 	}
 	if err := b.loadHistory(); err != nil {
@@ -222,15 +227,13 @@ func (b *batch) checkWriter(who *store.Identity) error {
 // change that way; a change of replicated state would reach nobody.
 func (b *batch) keepLocal(in input, out *vm.Outcome) (*Result, error) {
 	for _, w := range out.Writes {
-		if _, replicated, err := b.state.Get(w.Key); err != nil {
+		if _, replicated, err := b.Values.Get(w.Key); err != nil {
 			return nil, err
 		} else if replicated || hasPrivateStorage(in.module) {
 			return nil, fmt.Errorf("%w: state changed without recorded actions", ErrLostWrite)
 		}
 	}
-	for _, w := range out.Writes {
-		b.local.Put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
-	}
+	b.PutLocal(out.Writes)
 	b.putPrivate(out)
 	return b.answer(in, out, nil), nil
 }
@@ -238,7 +241,7 @@ func (b *batch) keepLocal(in input, out *vm.Outcome) (*Result, error) {
 // operate makes the delta of a call that worked on collections, if it made
 // operations or events.
 func (b *batch) operate(ctx context.Context, in input, out *vm.Outcome, ops []byte, now delta.Time) (*Result, error) {
-	begins := in.method == initMethod // which tells joiners that there is nothing to wait for
+	begins := in.method == fold.InitMethod // which tells joiners that there is nothing to wait for
 	if len(ops) == 0 && !begins && (in.reads || len(out.Events) == 0) {
 		b.putPrivate(out)
 		return b.answer(in, out, nil), nil
@@ -253,7 +256,7 @@ func (b *batch) replicate(ctx context.Context, in input, out *vm.Outcome, payloa
 	if err != nil {
 		return nil, err
 	}
-	done, err := b.apply(ctx, in.module, d, payload)
+	done, err := b.Apply(ctx, in.module, d, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +268,7 @@ func (b *batch) replicate(ctx context.Context, in input, out *vm.Outcome, payloa
 
 // commit makes the delta of a call that committed.
 func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta.Time) (*Result, error) {
-	artifact, err := sign(in, out.Artifact)
+	artifact, err := fold.Sign(out.Artifact, in.who.PrivateKey())
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +282,7 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 // what is replicated, so running it is folding it (R6, wasm-abi 5.9).
 func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result, error) {
 	call := &delta.Call{Method: in.method, Input: in.args, Seed: newSeed()}
-	out, err := in.module.Run(ctx, b.replay(call, in.who.Public(), now))
+	out, err := in.module.Run(ctx, b.Replay(call, in.who.Public(), now))
 	if err != nil {
 		return nil, err
 	}
@@ -291,10 +294,10 @@ func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result
 	if err != nil {
 		return nil, err
 	}
-	if err := b.checkSize(out); err != nil {
+	if err := b.CheckSize(out); err != nil {
 		return nil, err
 	}
-	if err := b.keep(in, d, applied{out: out, layouts: b.rec.Layouts}, nil); err != nil {
+	if err := b.keep(in, d, fold.Effect{Out: out, Layouts: b.Rec.Layouts}, nil); err != nil {
 		return nil, err
 	}
 	return b.answer(in, out, d), nil
@@ -317,12 +320,12 @@ func (b *batch) sealState(who *store.Identity, now delta.Time, payload delta.Sta
 
 // seal makes the next delta of a writer on the current heads.
 func (b *batch) seal(who *store.Identity, now delta.Time, kind delta.Kind, form []byte) (*delta.Delta, error) {
-	key, err := b.key(b.rec.Epoch)
+	key, err := b.key(b.Rec.Epoch)
 	if err != nil {
-		return nil, fmt.Errorf("key of epoch %s: %w", b.rec.Epoch, err)
+		return nil, fmt.Errorf("key of epoch %s: %w", b.Rec.Epoch, err)
 	}
 	return delta.Seal(delta.Header{
-		Context: b.rec.ID, Kind: kind, Parents: b.parents(who),
+		Context: b.Rec.ID, Kind: kind, Parents: b.parents(who),
 		Author: who.Public(), Incarnation: who.Incarnation, Seq: who.Seq + 1, Time: now,
 	}, form, key, nil, who.PrivateKey(), nil)
 }
@@ -331,14 +334,14 @@ func (b *batch) seal(who *store.Identity, now delta.Time, kind delta.Kind, form 
 // root, heads, clock, the writer's number and the private data of the call move
 // together. called is the call's own outcome, nil where the call itself is what
 // is replicated. After an error nothing has moved.
-func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome) error {
-	if done.out.Fuel > maxOwnFuel {
+func (b *batch) keep(in input, d *delta.Delta, done fold.Effect, called *vm.Outcome) error {
+	if done.Out.Fuel > maxOwnFuel {
 		return &LimitError{
-			What: "work of applying the change", Size: done.out.Fuel, Max: maxOwnFuel, Unit: "units of fuel",
+			What: "work of applying the change", Size: done.Out.Fuel, Max: maxOwnFuel, Unit: "units of fuel",
 			Suggestion: "change less in one call",
 		}
 	}
-	local, err := b.localWrites(done.out, called, hasPrivateStorage(in.module))
+	local, err := b.LocalWrites(done.Out, called, hasPrivateStorage(in.module))
 	if err != nil {
 		return err
 	}
@@ -349,73 +352,27 @@ func (b *batch) keep(in input, d *delta.Delta, done applied, called *vm.Outcome)
 	}
 	b.arrived[d.ID()] = d.Bytes()
 	b.fold(d, done, "")
-	for _, w := range local {
-		b.local.Put(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
-	}
+	b.PutLocal(local)
 	b.putPrivate(called)
 	in.who.Seq++
 	b.writers[in.who.Public()] = in.who
 	b.made = append(b.made, d)
 	b.succeed(d)
-	b.rec.Root = b.rec.Sum.Root(meta(&b.rec, b.members))
+	b.Rehash()
 	return nil
 }
 
 // succeed makes a delta a head in place of its parents.
 func (b *batch) succeed(d *delta.Delta) {
-	if len(b.rec.Heads) > delta.MaxParents {
-		b.rec.Heads = b.history.Heads() // the record has not all of them, perhaps
+	if len(b.Rec.Heads) > delta.MaxParents {
+		b.Rec.Heads = b.history.Heads() // the record has not all of them, perhaps
 		return
 	}
 	parents := d.Header().Parents
-	heads := slices.DeleteFunc(slices.Clone(b.rec.Heads), func(id delta.ID) bool { return slices.Contains(parents, id) })
+	heads := slices.DeleteFunc(slices.Clone(b.Rec.Heads), func(id delta.ID) bool { return slices.Contains(parents, id) })
 	heads = append(heads, d.ID())
 	slices.SortFunc(heads, delta.ID.Compare)
-	b.rec.Heads = heads
-}
-
-// localWrites finds what a delta changes in the node-local keys (R6): those
-// that the call wrote and that are absent from the replicated state after the
-// apply are kept here; those that the delta creates are no longer local.
-func (b *batch) localWrites(done, called *vm.Outcome, private bool) ([]vm.Write, error) {
-	var out []vm.Write
-	replicated := make(map[string]bool, len(done.Writes))
-	for _, w := range done.Writes {
-		replicated[string(w.Key)] = !w.Delete
-		if w.Delete {
-			continue
-		}
-		old, had, err := b.local.Get(w.Key)
-		if err != nil {
-			return nil, err
-		}
-		if had {
-			out = append(out, vm.Write{Key: w.Key, Old: old, HadOld: true, Delete: true})
-		}
-	}
-	if called == nil || private {
-		return out, nil
-	}
-	for _, w := range called.Writes {
-		there, known := replicated[string(w.Key)]
-		if !known {
-			var err error
-			if _, there, err = b.state.Get(w.Key); err != nil {
-				return nil, err
-			}
-		}
-		if there {
-			continue
-		}
-		old, had, err := b.local.Get(w.Key)
-		if err != nil {
-			return nil, err
-		}
-		if had || !w.Delete {
-			out = append(out, vm.Write{Key: w.Key, Value: w.Value, Delete: w.Delete, Old: old, HadOld: had})
-		}
-	}
-	return out, nil
+	b.Rec.Heads = heads
 }
 
 func (b *batch) putPrivate(out *vm.Outcome) {
@@ -430,8 +387,8 @@ func (b *batch) putPrivate(out *vm.Outcome) {
 // answer is what the caller gets and what clients will be told once the step
 // is durable; d is nil when no delta was made.
 func (b *batch) answer(in input, out *vm.Outcome, d *delta.Delta) *Result {
-	res := newResult(out, b.rec.Root)
-	change := events.Change{Context: b.rec.ID, Root: b.rec.Root, Events: res.Events}
+	res := newResult(out, b.Rec.Root)
+	change := events.Change{Context: b.Rec.ID, Root: b.Rec.Root, Events: res.Events}
 	if d != nil {
 		res.Changed, res.Delta = true, d.ID()
 		change.Delta = d.ID()
@@ -439,16 +396,6 @@ func (b *batch) answer(in input, out *vm.Outcome, d *delta.Delta) *Result {
 	if d != nil || len(res.Events) > 0 {
 		b.changes = append(b.changes, change)
 	}
-	b.step.XCallsAdd = append(b.step.XCallsAdd, b.set.xcalls(b.rec.ID, in.depth, out.XCalls)...)
+	b.step.XCallsAdd = append(b.step.XCallsAdd, b.set.xcalls(b.Rec.ID, in.depth, out.XCalls)...)
 	return res
-}
-
-// isShortage tells trouble of this node alone, which says nothing about a delta,
-// from a guest that refused (R7).
-func isShortage(err error) bool {
-	var guest *vm.Error
-	if !errors.As(err, &guest) {
-		return true
-	}
-	return guest.Kind == vm.KindHost || guest.Kind == vm.KindTimeout || guest.Kind == vm.KindCanceled
 }

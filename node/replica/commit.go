@@ -2,15 +2,11 @@ package replica
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
 
-	"mero/node/artifact"
 	"mero/node/delta"
-	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
@@ -19,10 +15,10 @@ import (
 // write makes a batch durable as one step (R5). A batch that changed nothing
 // costs nothing.
 func (s *Set) write(b *batch) error {
-	b.step.State = b.state.Changes()
-	b.step.Local = b.local.Changes()
+	b.step.State = b.Values.Changes()
+	b.step.Local = b.Local.Changes()
 	b.step.Private = b.private.Changes()
-	if err := b.trail.Changes(&b.step); err != nil {
+	if err := b.Trail.Changes(&b.step); err != nil {
 		return err
 	}
 	for _, r := range b.records {
@@ -33,7 +29,7 @@ func (s *Set) write(b *batch) error {
 	})
 	if len(b.step.Deltas)+len(b.step.DeltaDrop)+len(b.step.State)+len(b.step.Local)+len(b.step.Private)+
 		len(b.step.Undo)+len(b.step.UndoDrop) > 0 {
-		b.step.Context = &b.rec
+		b.step.Context = &b.Rec
 	}
 	for _, who := range b.writers {
 		b.step.Identities = append(b.step.Identities, *who)
@@ -48,7 +44,7 @@ func (s *Set) write(b *batch) error {
 		}
 	}
 	for _, w := range b.step.Writers {
-		s.writers.learned(w.App, w.Method)
+		s.writers.Learned(w.App, w.Method)
 	}
 	return nil
 }
@@ -62,7 +58,7 @@ func (s *Set) tell(b *batch) {
 		s.deps.Events.Publish(change)
 	}
 	for _, r := range b.refused {
-		s.refused(b.rec.ID, r)
+		s.refused(b.Rec.ID, r)
 	}
 	if len(b.step.XCallsAdd) > 0 {
 		s.wake()
@@ -94,34 +90,4 @@ func (s *Set) compact(id ident.ContextID) error {
 }
 
 // size is what the batch will write, in bytes.
-func (b *batch) size() int { return b.state.Written() + b.local.Written() + b.private.Written() }
-
-// sign fills in the signatures of user-owned actions in a Calimero artifact,
-// without which every replica refuses them (wasm-abi 6.5).
-func sign(in input, raw []byte) ([]byte, error) {
-	signed, _, err := artifact.Sign(raw, in.who.PrivateKey())
-	if err != nil {
-		return nil, fmt.Errorf("sign user-owned actions: %w", err)
-	}
-	return signed, nil
-}
-
-// meta is what the root covers beside the state (R9): SHA-256 over
-//
-//	"mero/meta/v1" 00 | genesis id | application id | epoch | u32 count | members ascending
-func meta(rec *store.Context, who hosted.Members) [32]byte {
-	h := sha256.New()
-	h.Write([]byte("mero/meta/v1\x00"))
-	h.Write(rec.Genesis[:])
-	h.Write(rec.App[:])
-	h.Write(rec.Epoch[:])
-	sorted := slices.Clone(who)
-	slices.SortFunc(sorted, ident.PublicKey.Compare)
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(sorted)))
-	h.Write(n[:])
-	for _, key := range sorted {
-		h.Write(key[:])
-	}
-	return [32]byte(h.Sum(nil))
-}
+func (b *batch) size() int { return b.Values.Written() + b.Local.Written() + b.private.Written() }

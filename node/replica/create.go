@@ -8,6 +8,7 @@ import (
 
 	"mero/node/apps"
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/vm"
@@ -55,7 +56,7 @@ func (s *Set) Create(ctx context.Context, req CreateRequest) (Created, error) {
 		return Created{}, err
 	}
 	defer unpin()
-	s.writers.forget(req.App)
+	s.writers.Forget(req.App)
 	module, release, err := s.module(ctx, req.App)
 	if err != nil {
 		return Created{}, err
@@ -76,8 +77,8 @@ func (s *Set) Create(ctx context.Context, req CreateRequest) (Created, error) {
 		return Created{}, err
 	}
 	s.tell(b)
-	s.deps.Log.Info().Stringer("context", b.rec.ID).Stringer("app", req.App).Msg("context created")
-	return Created{Context: b.rec.ID, Member: who.Public()}, nil
+	s.deps.Log.Info().Stringer("context", b.Rec.ID).Stringer("app", req.App).Msg("context created")
+	return Created{Context: b.Rec.ID, Member: who.Public()}, nil
 }
 
 // genesis begins a batch for a context that does not exist yet, with its
@@ -100,7 +101,7 @@ func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, e
 	who.Seq = 1
 	b := s.emptyBatch(store.Context{
 		ID: who.Context, App: app.ID, Created: s.deps.Wall().UTC(), Genesis: d.ID(), Creator: who.Public(),
-		Epoch: epochKey.ID(), StateQuota: DefaultStateQuota, Layouts: allLayouts, Initialised: true,
+		Epoch: epochKey.ID(), StateQuota: DefaultStateQuota, Layouts: fold.AllLayouts, Initialised: true,
 	})
 	b.identities[who.Public()], b.writers[who.Public()] = &who, &who
 	b.keys[epochKey.ID()] = epochKey
@@ -136,16 +137,16 @@ func (s *Set) sealGenesis(app store.App, contextKey ident.PrivateKey, who store.
 
 // initialise runs the application's init on the empty state.
 func (b *batch) initialise(ctx context.Context, module *vm.Module, who *store.Identity, params []byte) error {
-	if !module.Has(initMethod) {
+	if !module.Has(fold.InitMethod) {
 		if len(params) > 0 {
 			return ErrNoInit
 		}
 		return nil
 	}
-	if _, err := b.set.deps.Apps.Declared(b.rec.App, module, initMethod, params); err != nil {
+	if _, err := b.set.deps.Apps.Declared(b.Rec.App, module, fold.InitMethod, params); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	res, err := b.call(ctx, input{module: module, who: who, method: initMethod, args: params})
+	res, err := b.call(ctx, input{module: module, who: who, method: fold.InitMethod, args: params})
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
@@ -154,7 +155,7 @@ func (b *batch) initialise(ctx context.Context, module *vm.Module, who *store.Id
 	}
 	for range res.ops { // there is no context yet that could ask
 		b.set.metrics.operation(errNoMembership)
-		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Msg("an application's init asked for a change of contexts; it is not done")
+		b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Msg("an application's init asked for a change of contexts; it is not done")
 	}
 	return nil
 }

@@ -48,6 +48,12 @@
 // Changes of one context are published in the order of their commits, and
 // OnCommit is called in the same order, after the step is durable.
 //
+// # What it stands on
+//
+// Package fold knows what a delta does to the state, package history which deltas are
+// there and what they wait for, package trail how to go back. This package brings them
+// together into steps of the store, in turn, and knows who waits for them.
+//
 // Where the reference's nouns went: ContextManager and the per-context lock
 // are Set and its queues; ContextClient's create, execute, list and delete are
 // the methods of Set.

@@ -1,11 +1,11 @@
 package replica
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 )
@@ -19,17 +19,27 @@ var (
 	ErrContextExists = errors.New("seed resulted in an already existing context")
 	// ErrReservedMethod refuses exports that only the node may call (wasm-abi 3).
 	ErrReservedMethod = errors.New("method is reserved for the node")
-	// ErrLostWrite says that a call ended well and yet had no effect: the guest
-	// dropped it silently (wasm-abi 8.1), or applying its artifact changed
-	// nothing. There is no delta.
-	ErrLostWrite = errors.New("the application dropped the write: it reported success and committed nothing")
+	// ErrLostWrite says that a call ended well and yet had no effect (wasm-abi 8.1).
+	ErrLostWrite = fold.ErrLostWrite
 	// ErrDamagedLog says that a stored delta cannot be read, so that state cannot be
 	// folded from it.
 	ErrDamagedLog = history.ErrDamaged
+	// ErrNotHolder says that a member may not change the application of a context
+	// (R10). It comes within a *VoidError.
+	ErrNotHolder = fold.ErrNotHolder
 	// ErrBusyFolding says that the context is being folded again already.
 	ErrBusyFolding = errors.New("the context is being folded again already; wait for that to end")
 	// ErrBusy says that too many calls wait for one context.
 	ErrBusy = fmt.Errorf("more than %d calls wait for this context; try again later", maxWaiting)
+)
+
+// What folding a delta may answer is what calls may answer, too.
+type (
+	// LimitError says which limit of the protocol a call exceeded; nothing changed.
+	LimitError = fold.LimitError
+	// VoidError says that a call's own artifact does not apply, so that every
+	// replica would refuse its delta (R6). Nothing changed.
+	VoidError = fold.VoidError
 )
 
 // UnauthorizedError says that this node does not hold the key of an executor.
@@ -64,19 +74,6 @@ func (e *codeError) Error() string {
 
 func (e *codeError) Unwrap() error { return e.cause }
 
-// LimitError says which limit of the protocol a call exceeded; nothing changed.
-type LimitError struct {
-	What       string
-	Size, Max  uint64
-	Unit       string // empty: bytes
-	Suggestion string
-}
-
-// Error names the limit.
-func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s of %d %s is over the limit of %d; %s", e.What, e.Size, cmp.Or(e.Unit, "bytes"), e.Max, e.Suggestion)
-}
-
 // ClockError refuses to write while this node's clock is behind what the
 // context has already seen (R2).
 type ClockError struct{ Ahead time.Duration }
@@ -86,15 +83,3 @@ func (e *ClockError) Error() string {
 	return fmt.Sprintf("this node's clock is %s behind the context's last change; set the clock, then try again",
 		e.Ahead.Round(time.Millisecond))
 }
-
-// VoidError says that a call's own artifact does not apply, so that every
-// replica would refuse its delta (R6). Nothing changed.
-type VoidError struct{ Cause error }
-
-// Error gives the guest's words.
-func (e *VoidError) Error() string {
-	return fmt.Sprintf("the write does not apply: %v", e.Cause)
-}
-
-// Unwrap is the guest's error.
-func (e *VoidError) Unwrap() error { return e.Cause }

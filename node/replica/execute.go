@@ -4,21 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/fold"
 	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/layer"
 	"mero/node/store"
 	"mero/node/vm"
 )
-
-// initMethod is what creates a context's first state; only Create calls it.
-const initMethod = "init"
 
 // Request is one call of one method.
 type Request struct {
@@ -87,7 +84,7 @@ func (s *Set) Execute(ctx context.Context, req Request) (*Result, error) {
 }
 
 func (s *Set) execute(ctx context.Context, req Request) (*Result, error) {
-	if reserved(req.Method) {
+	if fold.Reserved(req.Method) {
 		return nil, fmt.Errorf("%w: %s", ErrReservedMethod, req.Method)
 	}
 	if req.DryRun || !s.knownToWrite(req) {
@@ -111,12 +108,7 @@ func (s *Set) knownToWrite(req Request) bool {
 		return false
 	}
 	app := r.app.Load()
-	return app != nil && s.writers.has(*app, req.Method)
-}
-
-// reserved names the exports that only the node calls (wasm-abi 3).
-func reserved(method string) bool {
-	return method == initMethod || strings.HasPrefix(method, "_")
+	return app != nil && s.writers.Has(*app, req.Method)
 }
 
 // tryRead runs a call on a snapshot without the lock, unless it is known to
@@ -132,7 +124,7 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	if in.who, err = callerOf(view, req); err != nil {
 		return nil, false, err
 	}
-	if !req.DryRun && s.writers.has(rec.App, req.Method) {
+	if !req.DryRun && s.writers.Has(rec.App, req.Method) {
 		return nil, true, nil
 	}
 	module, release, err := s.module(ctx, rec.App)
@@ -140,14 +132,14 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 		return nil, false, err
 	}
 	defer release()
-	if !rec.Initialised && module.Has(initMethod) {
+	if !rec.Initialised && module.Has(fold.InitMethod) {
 		return nil, false, fmt.Errorf("%w: %s", ErrUninitialized, req.Context)
 	}
 	if err := in.runs(s, rec.App, module); err != nil {
 		return nil, false, err
 	}
 	call, tx := s.vmCall(in, sight{
-		context: rec.ID, replicated: view, local: layer.Getter(view.Local), private: layer.Getter(view.Private), members: membersOf(&rec),
+		context: rec.ID, replicated: view, local: layer.Getter(view.Local), private: layer.Getter(view.Private), members: fold.MembersOf(&rec),
 	}, delta.NextTime(s.deps.Wall(), rec.Clock))
 	out, err := module.Run(ctx, call)
 	if err != nil {
@@ -221,14 +213,14 @@ func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
 	if !ok {
 		return nil, &UnauthorizedError{Context: req.Context, Key: req.Executor}
 	}
-	module, release, err := b.set.module(ctx, b.rec.App)
+	module, release, err := b.set.module(ctx, b.Rec.App)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	in := req.input()
 	in.who = who
-	if err := in.runs(b.set, b.rec.App, module); err != nil {
+	if err := in.runs(b.set, b.Rec.App, module); err != nil {
 		return nil, err
 	}
 	begun := time.Now()
@@ -239,8 +231,8 @@ func (b *batch) execute(ctx context.Context, req Request) (*Result, error) {
 	if req.from != nil {
 		b.step.XCallsDone = append(b.step.XCallsDone, req.from.Seq)
 	}
-	if res.Changed && b.set.writers.took(b.rec.App, req.Method, time.Since(begun)) {
-		b.step.Writers = append(b.step.Writers, store.Writer{App: b.rec.App, Method: req.Method})
+	if res.Changed && b.set.writers.Took(b.Rec.App, req.Method, time.Since(begun)) {
+		b.step.Writers = append(b.step.Writers, store.Writer{App: b.Rec.App, Method: req.Method})
 	}
 	return res, nil
 }
@@ -332,5 +324,5 @@ func hasPrivateStorage(module *vm.Module) bool {
 }
 
 func (b *batch) sight() sight {
-	return sight{context: b.rec.ID, replicated: b.state, local: b.local, private: b.private, members: b.members}
+	return sight{context: b.Rec.ID, replicated: b.Values, local: b.Local, private: b.private, members: b.Members}
 }

@@ -68,8 +68,8 @@ func (s *Set) Drain(ctx context.Context) (retry bool) { return s.drain(ctx) }
 // The panic ends in the leader, as it would in a request of the server.
 func AbortedBatch(t *testing.T, s *Set, id ident.ContextID) (written bool, answered error) {
 	t.Helper()
-	s.writers.learned(s.app(t, id), "test")
-	s.writers.took(s.app(t, id), "test", 0) // quick, so that the three share a batch
+	s.writers.Learned(s.app(t, id), "test")
+	s.writers.Took(s.app(t, id), "test", 0) // quick, so that the three share a batch
 	r := s.replica(id)
 	if err := r.lock(t.Context()); err != nil {
 		t.Fatal(err)

@@ -1,13 +1,11 @@
 package replica
 
 import (
-	"crypto/sha256"
 	"errors"
 	"time"
 
 	"mero/node/delta"
 	"mero/node/history"
-	"mero/node/store"
 )
 
 // Limits of one step that folds. What comes after it is folded by a next one, so
@@ -65,14 +63,8 @@ func (f *folding) gaveUp(depth uint64) {
 	f.tooDeep, f.until = max(depth, 1), time.Now().Add(giveUpFor)
 }
 
-// sumSize is the length of sumOf.
-const sumSize = sha256.Size
-
-// sumOf is a hash of the sum over the state.
-func sumOf(rec *store.Context) [sumSize]byte { return sha256.Sum256(rec.Sum[:]) }
-
 // memory is how many bytes the batch keeps for its step.
-func (b *batch) memory() int { return b.state.Held() + b.trail.Made() }
+func (b *batch) memory() int { return b.Values.Held() + b.Trail.Made() }
 
 // isFull reports that a step that folds on has become long enough.
 func (b *batch) isFull() bool {

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/history"
 	"mero/node/store"
 )
 
 // arrival is what one caller of Receive handed in.
 type arrival struct {
-	parcels []parcel
+	parcels []history.Parcel
 	refused []Refusal // what was no delta at all
 	got     Received
 	waits   []delta.Place // those that waited after the first step
@@ -24,7 +25,7 @@ type arrival struct {
 
 func (a *arrival) bytes() (n int) {
 	for _, p := range a.parcels {
-		n += len(p.raw)
+		n += len(p.Raw)
 	}
 	return n
 }
@@ -37,7 +38,7 @@ const (
 
 // deliver puts an arrival into the inbox and returns when it was taken in, or ctx
 // ends. One caller at a time takes in all that lies there.
-func (r *replica) deliver(ctx context.Context, parcels []parcel, refused []Refusal) (*Received, error) {
+func (r *replica) deliver(ctx context.Context, parcels []history.Parcel, refused []Refusal) (*Received, error) {
 	a := &arrival{parcels: parcels, refused: refused, lead: make(chan struct{}), done: make(chan struct{})}
 	r.mu.Lock()
 	r.inbox = append(r.inbox, a)
@@ -79,7 +80,7 @@ func (r *replica) gather(ctx context.Context) {
 	last := delta.Time(r.last.Load())
 	r.mu.Lock()
 	late := slices.ContainsFunc(r.inbox, func(a *arrival) bool {
-		return slices.ContainsFunc(a.parcels, func(p parcel) bool { return p.header.Time <= last })
+		return slices.ContainsFunc(a.parcels, func(p history.Parcel) bool { return p.Header.Time <= last })
 	})
 	r.mu.Unlock()
 	if !late {

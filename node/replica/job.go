@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/layer"
@@ -85,25 +86,25 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	}
 	j.whole = true
 	b = j.b
-	b.state = layer.New(layer.Getter(layer.Nothing))
+	b.Values = layer.New(layer.Getter(layer.Nothing))
 	rec := view.Context()
-	b.rec = store.Context{
+	b.Rec = store.Context{
 		ID: rec.ID, Created: rec.Created, Genesis: rec.Genesis, Epoch: rec.Epoch,
-		StateQuota: rec.StateQuota, Creator: rec.Creator, Layouts: allLayouts, Step: rec.Step,
+		StateQuota: rec.StateQuota, Creator: rec.Creator, Layouts: fold.AllLayouts, Step: rec.Step,
 	}
-	b.trail = trail.Of(nil)
+	b.Trail = trail.Of(nil)
 	return j, nil
 }
 
 // goBack takes the job's state back by the spans of its snapshot.
 func (j *job) goBack(to delta.Place) error {
-	for j.b.rec.Last.Compare(to) >= 0 {
-		if err := j.b.takeBack(); err != nil {
+	for j.b.Rec.Last.Compare(to) >= 0 {
+		if err := j.b.TakeBack(); err != nil {
 			return err
 		}
 	}
-	j.from = j.b.rec.Last
-	j.b.trail.Detach() // what is older stays in the store as it is
+	j.from = j.b.Rec.Last
+	j.b.Trail.Detach() // what is older stays in the store as it is
 	return nil
 }
 
@@ -137,19 +138,19 @@ func (j *job) unfold(keep int) error {
 	if err != nil {
 		return err
 	}
-	for j.b.rec.Last.Compare(first) >= 0 {
-		if j.b.trail.Len() == 0 {
+	for j.b.Rec.Last.Compare(first) >= 0 {
+		if j.b.Trail.Len() == 0 {
 			return errRestart
 		}
-		if err := j.b.takeBack(); err != nil {
+		if err := j.b.TakeBack(); err != nil {
 			return err
 		}
 	}
-	if j.b.rec.Last == j.from {
+	if j.b.Rec.Last == j.from {
 		j.folded = j.folded[:0]
 		return nil
 	}
-	at := slices.Index(j.folded, j.b.rec.Last.ID)
+	at := slices.Index(j.folded, j.b.Rec.Last.ID)
 	if at < 0 {
 		return errRestart
 	}
@@ -162,7 +163,7 @@ const spillBytes = 32 << 20
 
 // spill moves the job's state out of memory when it is too much.
 func (j *job) spill(ctx context.Context) error {
-	if j.b.state.Written() < spillBytes {
+	if j.b.Values.Written() < spillBytes {
 		return nil
 	}
 	if j.scratch == nil {
@@ -171,10 +172,10 @@ func (j *job) spill(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := j.scratch.Put(ctx, j.b.state.Changes()); err != nil {
+	if err := j.scratch.Put(ctx, j.b.Values.Changes()); err != nil {
 		return err
 	}
-	j.b.state = layer.New(layer.Scratched{Scratch: j.scratch, Below: j.below()})
+	j.b.Values = layer.New(layer.Scratched{Scratch: j.scratch, Below: j.below()})
 	return nil
 }
 
@@ -210,12 +211,12 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
 	begun := time.Now()
-	done, payload, void, err := j.b.judgeOnce(ctx, d)
+	done, payload, void, err := j.b.Judge(ctx, d)
 	if err != nil {
 		return j.leaveOut(ctx, id, err)
 	}
 	if void == "" {
-		if err := j.b.unlocal(done); err != nil {
+		if err := j.b.Unlocal(done); err != nil {
 			return err
 		}
 	}
@@ -233,8 +234,8 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 	if err := j.spill(ctx); err != nil {
 		return err
 	}
-	if j.b.trail.Len() >= compactJob || j.b.trail.IsHeavy(j.b.rec.StateBytes) {
-		if err := j.b.trail.Compact(j.b.rec.StateBytes); err != nil {
+	if j.b.Trail.Len() >= compactJob || j.b.Trail.IsHeavy(j.b.Rec.StateBytes) {
+		if err := j.b.Trail.Compact(j.b.Rec.StateBytes); err != nil {
 			return err
 		}
 	}
@@ -243,8 +244,8 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 
 // leaveOut makes a delta wait that cannot be folded here, or has to be dropped.
 func (j *job) leaveOut(ctx context.Context, id delta.ID, err error) error {
-	if errors.Is(err, errStranger) {
-		j.held[id] = &history.Wait{Kind: history.Key, Words: words(err), Stranger: err}
+	if errors.Is(err, history.ErrStranger) {
+		j.held[id] = &history.Wait{Kind: history.Key, Words: fold.Words(err), Stranger: err}
 		return errHeld
 	}
 	kind, words := shortage(err)

@@ -6,10 +6,10 @@ import (
 	"fmt"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/ident"
 	"mero/node/layer"
 	"mero/node/store"
-	"mero/node/trail"
 )
 
 // ErrNotGenesis says that what was to begin a context does not.
@@ -49,7 +49,7 @@ func (s *Set) Join(ctx context.Context, in Invitee) (ident.ContextID, error) {
 	who.Context, who.Incarnation, who.Seq = h.Context, delta.NewIncarnation(), 0
 	b := s.emptyBatch(store.Context{
 		ID: h.Context, App: genesis.App, Created: s.deps.Wall().UTC(), Genesis: d.ID(), Creator: h.Author,
-		Epoch: h.Epoch, StateQuota: genesis.StateQuota, Layouts: allLayouts,
+		Epoch: h.Epoch, StateQuota: genesis.StateQuota, Layouts: fold.AllLayouts,
 	})
 	b.writers[who.Public()] = &who
 	for _, key := range in.Keys {
@@ -102,17 +102,15 @@ func openGenesis(d *delta.Delta, keys []delta.EpochKey) (delta.Genesis, error) {
 
 // emptyBatch begins a batch for a context that is not here yet.
 func (s *Set) emptyBatch(rec store.Context) *batch {
-	empty := layer.Getter(layer.Nothing)
 	b := &batch{
-		set: s, rec: rec,
-		state: layer.New(empty), local: layer.New(empty), private: layer.New(empty),
+		set: s, private: layer.New(layer.Getter(layer.Nothing)),
 		identities: make(map[ident.PublicKey]*store.Identity),
 		writers:    make(map[ident.PublicKey]*store.Identity),
 		keys:       make(map[delta.EpochID]delta.EpochKey),
 		arrived:    make(map[delta.ID][]byte),
 		records:    make(map[delta.ID]*store.DeltaRecord),
 	}
-	b.members = membersOf(&b.rec)
+	b.State = fold.Empty(rec, b.outside())
 	b.step.Create = true
 	return b
 }
@@ -120,9 +118,6 @@ func (s *Set) emptyBatch(rec store.Context) *batch {
 // begin folds the genesis, which has no effect on the state.
 func (b *batch) begin(d *delta.Delta) {
 	b.arrived[d.ID()] = d.Bytes()
-	b.trail.Push(&trail.Span{To: d.Place(), Count: 1, Mark: mark(&b.rec)})
-	b.rec.Last, b.rec.Clock, b.rec.Heads = d.Place(), d.Header().Time, []delta.ID{d.ID()}
-	b.rec.Deltas++
+	b.Begin(d)
 	b.record(d, store.FateFolded, "")
-	b.rec.Root = b.rec.Sum.Root(meta(&b.rec, b.members))
 }

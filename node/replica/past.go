@@ -76,8 +76,8 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 		}
 		return nil, err
 	}
-	j.b.rec.Root = j.b.rec.Sum.Root(meta(&j.b.rec, j.b.members))
-	return &Past{Context: j.b.rec, State: j.b.state, view: view, job: j}, nil
+	j.b.Rehash()
+	return &Past{Context: j.b.Rec, State: j.b.Values, view: view, job: j}, nil
 }
 
 // follower is the place right behind another.

@@ -203,7 +203,7 @@ func (r *replica) serve(first *ticket) {
 	b.history, b.distrust, b.lead = r.history, r.distrust, &r.fold
 	b.dropMisfits()
 	r.history = nil  // until it is known to be what the store has
-	app := b.rec.App // a copy: the batch is not to be kept
+	app := b.Rec.App // a copy: the batch is not to be kept
 	r.app.Store(&app)
 	var results []outcomeOf
 	begun := time.Now()
@@ -232,7 +232,7 @@ func (r *replica) serve(first *ticket) {
 	r.wrote(b)
 	r.set.tell(b)
 	answer()
-	r.tidy(b.rec.StateBytes)
+	r.tidy(b.Rec.StateBytes)
 }
 
 // outcomeOf is what a call gave, before its step is durable.
@@ -266,14 +266,14 @@ func (r *replica) wrote(b *batch) {
 		for _, c := range b.step.State {
 			r.touched[string(c.Key)] = struct{}{}
 		}
-		if b.rolled && (r.lowest == nil || b.lowest.Compare(*r.lowest) < 0) {
-			r.lowest = &b.lowest
+		if b.Rolled && (r.lowest == nil || b.Lowest.Compare(*r.lowest) < 0) {
+			r.lowest = &b.Lowest
 		}
 	}
 	if r.history = b.history; r.history != nil {
 		r.history.Misfits = nil // they are dropped now
 	}
-	r.last.Store(uint64(b.rec.Clock))
+	r.last.Store(uint64(b.Rec.Clock))
 	r.distrust = b.distrust
 	for _, u := range b.step.Undo {
 		r.spans++
@@ -324,7 +324,7 @@ func (r *replica) next(b *batch, first *ticket, taken int, begun time.Time) *tic
 		return nil
 	}
 	t := r.waiting[0]
-	if t.run == nil || t.alone || !r.set.writers.quick(b.rec.App, t.method) {
+	if t.run == nil || t.alone || !r.set.writers.Quick(b.Rec.App, t.method) {
 		return nil
 	}
 	r.waiting = slices.Delete(r.waiting, 0, 1)

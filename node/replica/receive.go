@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
@@ -33,17 +32,6 @@ type Received struct {
 	Missing []delta.ID
 	// Refused were no deltas of this context, or may not wait here any more.
 	Refused []Refusal
-}
-
-// parcel is one delta as it came.
-type parcel struct {
-	id     delta.ID
-	header delta.Header
-	raw    []byte
-	newer  bool // only a newer release knows what it is
-	// unsealed: the key was here, and stranger says what it told.
-	unsealed bool
-	stranger error
 }
 
 // Receive takes deltas of any authors in any order, each as its envelope. It
@@ -99,8 +87,12 @@ func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byt
 	if err != nil {
 		return &Received{}, err
 	}
-	parcels, refused := s.unpack(id, envelopes, &ring{view: view, keys: make(map[delta.EpochID]*delta.EpochKey)})
+	parcels, dropped := history.Unpack(view, envelopes)
 	view.Close()
+	var refused []Refusal
+	for _, d := range dropped {
+		refused = append(refused, s.refusal(d))
+	}
 	got := &Received{Refused: refused}
 	for again := len(parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
 		// Somebody else's patience may have ended, who took in what lay there.
@@ -113,66 +105,6 @@ func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byt
 		s.metrics.received(got)
 	}
 	return got, err
-}
-
-// unpack opens envelopes on all cores: verifying signatures is most of the work.
-func (s *Set) unpack(id ident.ContextID, envelopes [][]byte, keys *ring) ([]parcel, []Refusal) {
-	parcels := make([]parcel, len(envelopes))
-	errs := make([]error, len(envelopes))
-	var (
-		wg   sync.WaitGroup
-		next = make(chan int, len(envelopes))
-	)
-	for i := range envelopes {
-		next <- i
-	}
-	close(next)
-	for range min(runtime.GOMAXPROCS(0), len(envelopes)) {
-		wg.Go(func() {
-			for i := range next {
-				p := &parcels[i]
-				if *p, errs[i] = open(id, envelopes[i]); errs[i] != nil {
-					continue
-				}
-				if key, here := keys.get(p.header.Epoch); here {
-					p.stranger = p.unseal(*key)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	var refused []Refusal
-	good := parcels[:0]
-	for i, p := range parcels {
-		if errs[i] != nil {
-			refused = append(refused, Refusal{At: s.deps.Wall(), Delta: p.id, Author: p.header.Author, Reason: words(errs[i])})
-			continue
-		}
-		good = append(good, p)
-	}
-	return good, refused
-}
-
-// errOtherContext refuses a delta that was handed to the wrong context.
-var errOtherContext = errors.New("it belongs to another context")
-
-// open verifies one envelope.
-func open(id ident.ContextID, raw []byte) (parcel, error) {
-	d, err := delta.Open(raw)
-	var newer *delta.UpgradeError
-	p := parcel{raw: raw}
-	switch {
-	case errors.As(err, &newer):
-		p.id, p.header, p.newer = newer.ID, newer.Header, true
-	case err != nil:
-		return parcel{}, err
-	default:
-		p.id, p.header = d.ID(), d.Header()
-	}
-	if p.header.Context != id {
-		return p, fmt.Errorf("%w: %s", errOtherContext, p.header.Context)
-	}
-	return p, nil
 }
 
 // receive takes what arrived into the graph and brings the state to where it
@@ -200,9 +132,9 @@ func (b *batch) receive(ctx context.Context, list []*arrival) error {
 	for _, a := range list {
 		a.waits = nil
 		for _, p := range a.parcels {
-			if r := b.records[p.id]; r != nil && r.Fate == store.FateWaiting && b.arrived[p.id] != nil && !counted[p.id] {
-				counted[p.id] = true
-				a.waits = append(a.waits, delta.Place{Time: p.header.Time, ID: p.id})
+			if r := b.records[p.ID]; r != nil && r.Fate == store.FateWaiting && b.arrived[p.ID] != nil && !counted[p.ID] {
+				counted[p.ID] = true
+				a.waits = append(a.waits, delta.Place{Time: p.Header.Time, ID: p.ID})
 			}
 		}
 		a.got.Waiting = len(a.waits)
@@ -229,7 +161,7 @@ func (b *batch) loadHistory() error {
 func (b *batch) dropMisfits() {
 	if h := b.history; h != nil && len(h.Misfits) > 0 {
 		b.step.DeltaDrop = append(b.step.DeltaDrop, h.Misfits...)
-		b.rec.Waiting = h.Waiting()
+		b.Rec.Waiting = h.Waiting()
 	}
 }
 
@@ -241,59 +173,59 @@ var (
 
 // admit takes one delta into the graph and gives the places of those that can be
 // folded because of it.
-func (b *batch) admit(p parcel, got *Received, room *history.Room) ([]delta.Place, error) {
+func (b *batch) admit(p history.Parcel, got *Received, room *history.Room) ([]delta.Place, error) {
 	h := b.history
-	if h.Knows(p.id) {
+	if h.Knows(p.ID) {
 		got.Duplicate++
 		return nil, nil
 	}
 	refuse := func(id delta.ID, author ident.PublicKey, err error) {
-		got.Refused = append(got.Refused, Refusal{At: b.set.deps.Wall(), Delta: id, Author: author, Reason: words(err)})
+		got.Refused = append(got.Refused, Refusal{At: b.set.deps.Wall(), Delta: id, Author: author, Reason: fold.Words(err)})
 	}
-	if ahead := p.header.Time.Wall().Sub(b.set.deps.Wall()); ahead > maxWait {
-		refuse(p.id, p.header.Author, fmt.Errorf("%w: %s", errAhead, ahead.Round(time.Minute)))
+	if ahead := p.Header.Time.Wall().Sub(b.set.deps.Wall()); ahead > maxWait {
+		refuse(p.ID, p.Header.Author, fmt.Errorf("%w: %s", errAhead, ahead.Round(time.Minute)))
 		return nil, nil
 	}
 	if err := b.unsealNow(&p); err != nil {
 		return nil, err
 	}
-	if p.stranger != nil {
-		refuse(p.id, p.header.Author, p.stranger)
-		for _, r := range h.Graph.Refuse(p.id) {
+	if p.Stranger != nil {
+		refuse(p.ID, p.Header.Author, p.Stranger)
+		for _, r := range h.Graph.Refuse(p.ID) {
 			refuse(r.ID, ident.PublicKey{}, r.Err)
 			b.discard(r.ID)
 		}
 		return nil, nil
 	}
-	b.notice(p.header)
-	own, err := b.mustWait(p.header, p.newer)
+	b.notice(p.Header)
+	own, err := b.mustWait(p.Header, p.Newer)
 	if err != nil {
 		return nil, err
 	}
-	if waits := own != nil || slices.ContainsFunc(p.header.Parents, func(id delta.ID) bool {
+	if waits := own != nil || slices.ContainsFunc(p.Header.Parents, func(id delta.ID) bool {
 		return !h.Graph.Has(id) || room.IsStuck(id)
-	}); waits && !room.Take(p.id, p.header.Author) {
-		refuse(p.id, p.header.Author, errFull)
+	}); waits && !room.Take(p.ID, p.Header.Author) {
+		refuse(p.ID, p.Header.Author, errFull)
 		return nil, nil
 	}
-	added, err := h.Add(p.id, p.header)
+	added, err := h.Add(p.ID, p.Header)
 	for _, r := range added.Refused {
 		refuse(r.ID, ident.PublicKey{}, r.Err)
 		b.discard(r.ID)
 	}
 	if err != nil {
-		refuse(p.id, p.header.Author, err)
+		refuse(p.ID, p.Header.Author, err)
 		b.tellForks(added.Connected)
 		return b.connect(added.Connected)
 	}
 	got.New++
-	b.arrived[p.id] = p.raw
+	b.arrived[p.ID] = p.Raw
 	// It may have been discarded by this very batch, and have come again.
-	b.step.DeltaDrop = slices.DeleteFunc(b.step.DeltaDrop, func(d delta.Place) bool { return d.ID == p.id })
+	b.step.DeltaDrop = slices.DeleteFunc(b.step.DeltaDrop, func(d delta.Place) bool { return d.ID == p.ID })
 	b.tellForks(added.Connected)
 	if len(added.Connected) == 0 {
 		got.Missing = append(got.Missing, added.Missing...)
-		b.waits(p.id, p.header.Time, &history.Wait{Kind: history.Parents, Words: missing(added.Missing), Since: b.set.deps.Wall()})
+		b.waits(p.ID, p.Header.Time, &history.Wait{Kind: history.Parents, Words: missing(added.Missing), Since: b.set.deps.Wall()})
 		return nil, nil
 	}
 	return b.connect(added.Connected)
@@ -308,7 +240,7 @@ func (b *batch) tellForks(connected []delta.ID) {
 		}
 		n, _ := b.history.Graph.Get(id)
 		b.set.metrics.forked.Inc()
-		b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("delta", id).Stringer("writer", n.Writer).Uint64("number", n.Seq).
+		b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Stringer("delta", id).Stringer("writer", n.Writer).Uint64("number", n.Seq).
 			Msg("a writer gave one number to several deltas: its node was copied or restored, or it cheats")
 	}
 }
@@ -401,7 +333,7 @@ func (b *batch) mustWait(h delta.Header, newer bool) (*history.Wait, error) {
 // waits records that a delta waits.
 func (b *batch) waits(id delta.ID, t delta.Time, w *history.Wait) {
 	b.records[id] = &store.DeltaRecord{
-		ID: id, Time: t, Bytes: b.arrived[id], Fate: store.FateWaiting, Reason: clip(w.Reason(), store.MaxName),
+		ID: id, Time: t, Bytes: b.arrived[id], Fate: store.FateWaiting, Reason: fold.Clip(w.Reason(), store.MaxName),
 	}
 }
 
@@ -440,7 +372,7 @@ func (b *batch) notice(h delta.Header) {
 	if !ok || h.Incarnation != who.Incarnation {
 		return
 	}
-	b.set.deps.Log.Warn().Stringer("context", b.rec.ID).Stringer("member", h.Author).
+	b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Stringer("member", h.Author).
 		Uint64("number", h.Seq).Uint64("ours", who.Seq).
 		Msg("another copy of this node writes as the same member, or this one was restored: it goes on as a new writer")
 	who.Incarnation, who.Seq = delta.NewIncarnation(), 0
@@ -465,7 +397,7 @@ func shortage(err error) (kind, words string) {
 	case errors.As(err, &code):
 		return history.Code, code.Error()
 	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
-		return history.Watchdog, fmt.Sprintf("applying it took longer than %s on this node", applyWatchdog)
+		return history.Watchdog, fmt.Sprintf("applying it took longer than %s on this node", fold.Watchdog)
 	}
 	return "", ""
 }

@@ -15,6 +15,7 @@ import (
 	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/fold"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -55,12 +56,12 @@ type Deps struct {
 type Set struct {
 	deps    Deps
 	metrics *metrics
-	writers writers
+	writers *apps.Writers
 
-	exhausted exhausted
-	pace      pace
-	queued    chan struct{} // tells Run that cross-context calls wait
-	late      chan struct{} // tells Run that deep is not empty
+	verdicts fold.Verdicts
+	pace     pace
+	queued   chan struct{} // tells Run that cross-context calls wait
+	late     chan struct{} // tells Run that deep is not empty
 
 	mu       sync.Mutex
 	replicas map[ident.ContextID]*replica
@@ -73,13 +74,13 @@ func NewSet(deps Deps) *Set {
 	s := &Set{
 		deps:     deps,
 		metrics:  newMetrics(deps.Metrics),
+		writers:  apps.NewWriters(deps.Store),
 		queued:   make(chan struct{}, 1),
 		late:     make(chan struct{}, 1),
 		replicas: make(map[ident.ContextID]*replica),
 		deep:     make(map[ident.ContextID]struct{}),
 		refusals: make(map[ident.ContextID][]Refusal),
 	}
-	s.writers.store = deps.Store
 	if deps.OnCommit == nil {
 		s.deps.OnCommit = func(*delta.Delta) {}
 	}

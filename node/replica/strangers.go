@@ -3,68 +3,25 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/store"
 )
 
-// errStranger says that a delta does not open under the key of its epoch: whoever
-// made it has none. Every replica that has the key finds the same, so it is no delta
-// of the context, and nor is what rests on it.
-var errStranger = errors.New("nobody with a key of the context sealed it")
-
-// ring is the epoch keys of a context as a snapshot has them, for several goroutines.
-type ring struct {
-	view *store.View
-	mu   sync.Mutex
-	keys map[delta.EpochID]*delta.EpochKey // nil: not here
-}
-
-// get gives a key, if it is here and can be read.
-func (r *ring) get(epoch delta.EpochID) (*delta.EpochKey, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	key, known := r.keys[epoch]
-	if !known {
-		if k, err := r.view.EpochKey(epoch); err == nil {
-			key = &k
-		}
-		r.keys[epoch] = key
-	}
-	return key, key != nil
-}
-
-// unseal finds out whether a parcel was sealed by somebody with the key, if that is
-// here and a delta of this version can tell.
-func (p *parcel) unseal(key delta.EpochKey) error {
-	p.unsealed = true
-	if p.newer {
-		return nil
-	}
-	d, err := delta.Reopen(p.raw)
-	if err != nil {
-		return err
-	}
-	if _, err := d.Payload(key); err != nil {
-		return fmt.Errorf("%w: %w", errStranger, err)
-	}
-	return nil
-}
-
-// unsealNow is unseal for a parcel whose key was not here when it was unpacked, and is
+// unsealNow is Unseal for a parcel whose key was not here when it was unpacked, and is
 // now.
-func (b *batch) unsealNow(p *parcel) error {
-	if p.unsealed {
+func (b *batch) unsealNow(p *history.Parcel) error {
+	if p.Unsealed {
 		return nil
 	}
-	key, err := b.key(p.header.Epoch)
+	key, err := b.key(p.Header.Epoch)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err == nil {
-		p.stranger = p.unseal(key)
+		p.Unseal(key)
 	}
 	return err
 }
@@ -75,7 +32,7 @@ func (b *batch) banish(id delta.ID, was store.Fate, err error) error {
 	if was == store.FateFolded || was == store.FateVoid {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
-	b.history.Hold(id, &history.Wait{Kind: history.Key, Words: words(err), Since: b.set.deps.Wall()})
+	b.history.Hold(id, &history.Wait{Kind: history.Key, Words: fold.Words(err), Since: b.set.deps.Wall()})
 	b.strangers = append(b.strangers, id)
 	return nil
 }
@@ -86,8 +43,8 @@ func (b *batch) dropStrangers() {
 	if len(b.strangers) == 0 {
 		return
 	}
-	for _, d := range b.history.Drop(errStranger, b.strangers...) {
-		b.refused = append(b.refused, Refusal{At: b.set.deps.Wall(), Delta: d.ID, Author: d.Author, Reason: words(d.Err)})
+	for _, d := range b.history.Drop(history.ErrStranger, b.strangers...) {
+		b.refused = append(b.refused, b.set.refusal(d))
 		b.discard(d.ID)
 	}
 	b.strangers = nil

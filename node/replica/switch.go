@@ -16,10 +16,10 @@ func (j *job) dropRest(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, ok, err := j.b.state.Get(entry.Key); err != nil {
+		if _, ok, err := j.b.Values.Get(entry.Key); err != nil {
 			return err
 		} else if !ok {
-			j.b.state.Put(entry.Key, entry.Value, nil, true, false)
+			j.b.Values.Put(entry.Key, entry.Value, nil, true, false)
 		}
 		if err := j.spill(ctx); err != nil {
 			return err
@@ -27,7 +27,7 @@ func (j *job) dropRest(ctx context.Context) error {
 	}
 	j.merged = true
 	if j.scratch == nil {
-		j.b.state.Rebase(j.base)
+		j.b.Values.Rebase(j.base)
 	}
 	return nil
 }
@@ -64,12 +64,12 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 	if err := j.replaceFates(b); err != nil {
 		return err
 	}
-	rec := j.b.rec
-	b.rec.Last, b.rec.Clock, b.rec.Sum, b.rec.StateBytes = rec.Last, rec.Clock, rec.Sum, rec.StateBytes
-	b.rec.App = rec.App
-	b.former(rec.Former...)
-	b.rec.GuestRoot, b.rec.Layouts, b.rec.Initialised = rec.GuestRoot, rec.Layouts, rec.Initialised || b.rec.Initialised
-	b.rolled, b.distrust = true, false
+	rec := j.b.Rec
+	b.Rec.Last, b.Rec.Clock, b.Rec.Sum, b.Rec.StateBytes = rec.Last, rec.Clock, rec.Sum, rec.StateBytes
+	b.Rec.App = rec.App
+	b.Former(rec.Former...)
+	b.Rec.GuestRoot, b.Rec.Layouts, b.Rec.Initialised = rec.GuestRoot, rec.Layouts, rec.Initialised || b.Rec.Initialised
+	b.Rolled, b.distrust = true, false
 	b.dropStrangers()
 	b.conclude()
 	return nil
@@ -125,7 +125,7 @@ func (j *job) settleHeld(b *batch) error {
 // keys that the job touched, and of those that the live state touched since.
 func (j *job) replaceState(ctx context.Context, b *batch) error {
 	touched := j.r.touched
-	for e := range j.b.state.All() {
+	for e := range j.b.Values.All() {
 		touched[string(e.Key)] = struct{}{}
 	}
 	if err := j.replaceLocal(b); err != nil {
@@ -136,7 +136,7 @@ func (j *job) replaceState(ctx context.Context, b *batch) error {
 		return j.spillKeys(ctx, touched)
 	}
 	for key := range touched {
-		value, has, err := j.b.state.Get([]byte(key))
+		value, has, err := j.b.Values.Get([]byte(key))
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (j *job) replaceState(ctx context.Context, b *batch) error {
 		if err != nil {
 			return err
 		}
-		b.state.Put([]byte(key), before, value, had, has)
+		b.Values.Put([]byte(key), before, value, had, has)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (j *job) spillKeys(ctx context.Context, keys map[string]struct{}) error {
 		bytes   int
 	)
 	for key := range keys {
-		value, has, err := j.b.state.Get([]byte(key))
+		value, has, err := j.b.Values.Get([]byte(key))
 		if err != nil {
 			return err
 		}
@@ -175,13 +175,13 @@ func (j *job) spillKeys(ctx context.Context, keys map[string]struct{}) error {
 // replaceLocal removes node-local keys that the job's deltas created in the
 // replicated state (R6).
 func (j *job) replaceLocal(b *batch) error {
-	for e := range j.b.local.All() {
-		old, had, err := b.local.Get(e.Key)
+	for e := range j.b.Local.All() {
+		old, had, err := b.Local.Get(e.Key)
 		if err != nil {
 			return err
 		}
 		if had {
-			b.local.Put(e.Key, old, nil, true, false)
+			b.Local.Put(e.Key, old, nil, true, false)
 		}
 	}
 	return nil
@@ -190,10 +190,10 @@ func (j *job) replaceLocal(b *batch) error {
 // replaceTrail puts the job's spans in the place of the live ones after its
 // beginning.
 func (j *job) replaceTrail(b *batch) error {
-	if err := b.trail.Replace(j.from, &j.b.trail); err != nil {
+	if err := b.Trail.Replace(j.from, &j.b.Trail); err != nil {
 		return err
 	}
-	return b.trail.Compact(j.b.rec.StateBytes)
+	return b.Trail.Compact(j.b.Rec.StateBytes)
 }
 
 // fate is what the job found of a delta that it folded.
@@ -208,7 +208,7 @@ func (j *job) fate(id delta.ID) (store.Fate, string) {
 // ones, and counts.
 func (j *job) replaceFates(b *batch) error {
 	if j.whole {
-		b.rec.Deltas, b.rec.Voids = 0, 0
+		b.Rec.Deltas, b.Rec.Voids = 0, 0
 	}
 	said := make(map[delta.ID][]delta.Event, len(j.b.news))
 	for _, n := range j.b.news {
@@ -224,9 +224,9 @@ func (j *job) replaceFates(b *batch) error {
 			b.uncount(was.Fate)
 		}
 		if fate == store.FateFolded {
-			b.rec.Deltas++
+			b.Rec.Deltas++
 		} else {
-			b.rec.Voids++
+			b.Rec.Voids++
 		}
 		if fate != was.Fate || reason != was.Reason {
 			b.records[id] = &store.DeltaRecord{ID: id, Time: was.Time, Fate: fate, Reason: reason}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
@@ -38,6 +39,11 @@ func (s *Set) Refusals(id ident.ContextID) []Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.refusals[id])
+}
+
+// refusal is what to tell people of a delta that was dropped.
+func (s *Set) refusal(d history.Dropped) Refusal {
+	return Refusal{At: s.deps.Wall(), Delta: d.ID, Author: d.Author, Reason: fold.Words(d.Err)}
 }
 
 // refused remembers a refusal.
@@ -224,7 +230,7 @@ func (b *batch) retry() ([]delta.Place, error) {
 	var released []delta.Place
 	for id, w := range h.Held {
 		if w.Kind == history.Order {
-			if place := h.Place(id); place.Compare(b.rec.Last) > 0 { // it needs no roll-back
+			if place := h.Place(id); place.Compare(b.Rec.Last) > 0 { // it needs no roll-back
 				h.Release(id)
 				released = append(released, place)
 			} else {
@@ -262,7 +268,7 @@ func (b *batch) retry() ([]delta.Place, error) {
 func (b *batch) due(w *history.Wait, now time.Time) bool {
 	switch w.Kind {
 	case history.Code:
-		_, err := b.set.deps.Apps.App(b.rec.App)
+		_, err := b.set.deps.Apps.App(b.Rec.App)
 		return err == nil
 	case history.Upgrade:
 		return w.Fresh // only another release, in another process, can know more
@@ -326,7 +332,7 @@ func (s *Set) Repair(ctx context.Context, id ident.ContextID) (Report, error) {
 		return rep, err
 	}
 	s.metrics.damage.Inc()
-	s.exhausted.clear()
+	s.verdicts.Clear()
 	for _, p := range rep.Problems {
 		log := s.deps.Log.Error().Stringer("context", id).Str("what", p.What)
 		if p.Key != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
@@ -136,13 +137,13 @@ func (s *Set) checkState(ctx context.Context, view *store.View, rep *Report) err
 			return err
 		}
 		rep.Keys++
-		rep.StateBytes += entrySize(entry.Key, entry.Value, true)
+		rep.StateBytes += fold.EntrySize(entry.Key, entry.Value, true)
 		sum.Replace(entry.Key, nil, entry.Value, false, true)
 	}
 	switch {
 	case sum != rec.Sum:
 		rep.problem(Problem{What: "the stored state is not what its hash says"})
-	case sum.Root(meta(&rec, membersOf(&rec))) != rec.Root:
+	case fold.Root(&rec, fold.MembersOf(&rec)) != rec.Root:
 		rep.problem(Problem{What: "the root is not that of the state"})
 	case rep.StateBytes != rec.StateBytes:
 		rep.problem(Problem{What: fmt.Sprintf("the state has %d bytes, its record says %d", rep.StateBytes, rec.StateBytes)})
@@ -247,7 +248,7 @@ func (j *job) compare(view *store.View, rep *Report) error {
 	for id, w := range j.held {
 		rep.problem(Problem{What: "this node cannot fold it now: " + w.Words, Delta: id})
 	}
-	if j.b.rec.Sum == view.Context().Sum && len(rep.Problems) == 0 {
+	if j.b.Rec.Sum == view.Context().Sum && len(rep.Problems) == 0 {
 		return nil
 	}
 	return j.differ(view, rep)
@@ -261,7 +262,7 @@ func (j *job) differ(view *store.View, rep *Report) error {
 			return err
 		}
 		seen[string(entry.Key)] = struct{}{}
-		value, ok, err := j.b.state.Get(entry.Key)
+		value, ok, err := j.b.Values.Get(entry.Key)
 		if err != nil {
 			return err
 		}
@@ -277,7 +278,7 @@ func (j *job) differ(view *store.View, rep *Report) error {
 			rep.problem(Problem{What: "key that the deltas give and the state lacks", Key: []byte(key)})
 		}
 	}
-	for e := range j.b.state.All() {
+	for e := range j.b.Values.All() {
 		lacks(string(e.Key), e.Present)
 	}
 	if j.scratch == nil {
@@ -287,7 +288,7 @@ func (j *job) differ(view *store.View, rep *Report) error {
 		if err != nil {
 			return err
 		}
-		if !j.b.state.Has(entry.Key) {
+		if !j.b.Values.Has(entry.Key) {
 			lacks(string(entry.Key), entry.Present)
 		}
 	}

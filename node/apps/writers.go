@@ -1,4 +1,4 @@
-package replica
+package apps
 
 import (
 	"sync"
@@ -12,19 +12,22 @@ import (
 // batch with others: they all wait for it.
 const quickCall = 5 * time.Millisecond
 
-// writers remembers which methods of which application have committed. They go
+// Writers remembers which methods of which application have committed. They go
 // straight to the context's queue; and one that suddenly ends well without a
 // commit has lost its write (R6). What it learns is in the application's
-// record too, written with the step that taught it.
-type writers struct {
+// record too, written with the step that taught it. It is safe for concurrent use.
+type Writers struct {
 	store *store.Store
 
 	mu   sync.Mutex
 	apps map[ident.AppID]map[string]time.Duration // how long each took last
 }
 
+// NewWriters makes one that knows what the records of applications say.
+func NewWriters(st *store.Store) *Writers { return &Writers{store: st} }
+
 // of loads what is known of an application; w.mu is held.
-func (w *writers) of(app ident.AppID) map[string]time.Duration {
+func (w *Writers) of(app ident.AppID) map[string]time.Duration {
 	if known, ok := w.apps[app]; ok {
 		return known
 	}
@@ -41,25 +44,25 @@ func (w *writers) of(app ident.AppID) map[string]time.Duration {
 	return known
 }
 
-// has reports whether the method has committed before.
-func (w *writers) has(app ident.AppID, method string) bool {
+// Has reports whether the method has committed before.
+func (w *Writers) Has(app ident.AppID, method string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, ok := w.of(app)[method]
 	return ok
 }
 
-// quick reports whether the method is known to be fast.
-func (w *writers) quick(app ident.AppID, method string) bool {
+// Quick reports whether the method is known to be fast.
+func (w *Writers) Quick(app ident.AppID, method string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	cost, ok := w.of(app)[method]
 	return ok && cost < quickCall
 }
 
-// took notes how long a method that committed ran; it reports true when the
+// Took notes how long a method that committed ran; it reports true when the
 // method was not known to commit, and is to be written with the step.
-func (w *writers) took(app ident.AppID, method string, cost time.Duration) bool {
+func (w *Writers) Took(app ident.AppID, method string, cost time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known := w.of(app)
@@ -70,17 +73,17 @@ func (w *writers) took(app ident.AppID, method string, cost time.Duration) bool 
 	return false
 }
 
-// learned remembers a method whose step is durable. Its cost is not known yet:
+// Learned remembers a method whose step is durable. Its cost is not known yet:
 // the next call of it runs alone.
-func (w *writers) learned(app ident.AppID, method string) {
+func (w *Writers) Learned(app ident.AppID, method string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.of(app)[method] = quickCall
 }
 
-// forget drops what is known of an application, to be read again: it may have
+// Forget drops what is known of an application, to be read again: it may have
 // been removed and installed again.
-func (w *writers) forget(app ident.AppID) {
+func (w *Writers) Forget(app ident.AppID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.apps, app)

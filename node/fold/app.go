@@ -1,0 +1,71 @@
+package fold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mero/node/delta"
+	"mero/node/hosted"
+	"mero/node/vm"
+)
+
+// judgeApp gives the verdict about an application update at its place. What follows
+// it there is folded by the new code, which the state is brought into the form of
+// by its migration, as a part of folding the update.
+func (s *State) judgeApp(ctx context.Context, d *delta.Delta, form []byte) (Effect, string, error) {
+	update, err := delta.DecodeApp(form)
+	if errors.Is(err, delta.ErrUpgrade) {
+		return Effect{}, "", err
+	}
+	if err != nil {
+		return Effect{}, Words(err), nil
+	}
+	done, err := s.ApplyApp(ctx, d, update)
+	void, err := verdict(err)
+	return done, void, err
+}
+
+// ApplyApp finds what an application update does to the state as it is now: the
+// migration's writes, and the application from there on. Errors as of Apply.
+func (s *State) ApplyApp(ctx context.Context, d *delta.Delta, update delta.App) (Effect, error) {
+	h := d.Header()
+	if h.Author != s.Rec.Creator {
+		return Effect{}, &VoidError{Cause: ErrNotHolder}
+	}
+	before, release, err := s.outside.Module(ctx, s.Rec.App)
+	if err != nil {
+		return Effect{}, err
+	}
+	defer release()
+	after, release, err := s.outside.Module(ctx, update.App)
+	if err != nil {
+		return Effect{}, err
+	}
+	defer release()
+	done := Effect{Out: &vm.Outcome{Root: s.Rec.GuestRoot}, Layouts: AllLayouts, App: update.App}
+	switch {
+	case before.HostManaged() != after.HostManaged() && s.Rec.StateBytes > 0:
+		return Effect{}, &VoidError{Cause: errOtherState}
+	case update.Migrate == "":
+		return done, nil
+	case !after.HostManaged():
+		return Effect{}, &VoidError{Cause: errMigration}
+	}
+	tx := hosted.Begin(s.Values, h.Writer(), h.Time)
+	_, err = after.Run(ctx, vm.Call{
+		Mode: vm.ModeApply, Method: update.Migrate,
+		Context: s.Rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: hosted.Random(d.ID()),
+		Members: s.Members, Collections: tx, Timeout: Watchdog,
+	})
+	switch {
+	case err != nil && isShortage(err):
+		return Effect{}, err
+	case err != nil:
+		return Effect{}, &VoidError{Cause: fmt.Errorf("migration: %w", err)}
+	}
+	if done.Out.Writes, err = tx.Writes(); err != nil {
+		return Effect{}, err
+	}
+	return done, s.CheckSize(done.Out)
+}

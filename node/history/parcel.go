@@ -1,0 +1,130 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/store"
+)
+
+// ErrStranger says that a delta does not open under the key of its epoch: whoever
+// made it has none. Every replica that has the key finds the same, so it is no delta
+// of the context, and nor is what rests on it.
+var ErrStranger = errors.New("nobody with a key of the context sealed it")
+
+// errOtherContext refuses a delta that was handed to the wrong context.
+var errOtherContext = errors.New("it belongs to another context")
+
+// Parcel is one delta as it came, its signatures verified.
+type Parcel struct {
+	ID     delta.ID
+	Header delta.Header
+	Raw    []byte // the envelope
+	Newer  bool   // only a newer release knows what it is
+	// Unsealed: the key was here, and Stranger says what it told.
+	Unsealed bool
+	Stranger error
+}
+
+// Unpack opens envelopes that were handed to the context of a snapshot, on all cores:
+// verifying signatures is most of the work. What is no delta of the context is dropped.
+func Unpack(view *store.View, envelopes [][]byte) (parcels []Parcel, dropped []Dropped) {
+	id, keys := view.Context().ID, &ring{view: view, keys: make(map[delta.EpochID]*delta.EpochKey)}
+	all := make([]Parcel, len(envelopes))
+	errs := make([]error, len(envelopes))
+	var (
+		wg   sync.WaitGroup
+		next = make(chan int, len(envelopes))
+	)
+	for i := range envelopes {
+		next <- i
+	}
+	close(next)
+	for range min(runtime.GOMAXPROCS(0), len(envelopes)) {
+		wg.Go(func() {
+			for i := range next {
+				p := &all[i]
+				if *p, errs[i] = open(id, envelopes[i]); errs[i] != nil {
+					continue
+				}
+				if key, here := keys.get(p.Header.Epoch); here {
+					p.Unseal(*key)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	parcels = all[:0]
+	for i, p := range all {
+		if errs[i] != nil {
+			dropped = append(dropped, Dropped{ID: p.ID, Author: p.Header.Author, Err: errs[i]})
+			continue
+		}
+		parcels = append(parcels, p)
+	}
+	return parcels, dropped
+}
+
+// open verifies one envelope.
+func open(id ident.ContextID, raw []byte) (Parcel, error) {
+	d, err := delta.Open(raw)
+	var newer *delta.UpgradeError
+	p := Parcel{Raw: raw}
+	switch {
+	case errors.As(err, &newer):
+		p.ID, p.Header, p.Newer = newer.ID, newer.Header, true
+	case err != nil:
+		return Parcel{}, err
+	default:
+		p.ID, p.Header = d.ID(), d.Header()
+	}
+	if p.Header.Context != id {
+		return p, fmt.Errorf("%w: %s", errOtherContext, p.Header.Context)
+	}
+	return p, nil
+}
+
+// Unseal finds out whether a parcel was sealed by somebody with the key of its epoch,
+// if a delta of this version can tell.
+func (p *Parcel) Unseal(key delta.EpochKey) {
+	p.Unsealed = true
+	if !p.Newer {
+		p.Stranger = p.check(key)
+	}
+}
+
+func (p *Parcel) check(key delta.EpochKey) error {
+	d, err := delta.Reopen(p.Raw)
+	if err != nil {
+		return err
+	}
+	if _, err := d.Payload(key); err != nil {
+		return fmt.Errorf("%w: %w", ErrStranger, err)
+	}
+	return nil
+}
+
+// ring is the epoch keys of a context as a snapshot has them, for several goroutines.
+type ring struct {
+	view *store.View
+	mu   sync.Mutex
+	keys map[delta.EpochID]*delta.EpochKey // nil: not here
+}
+
+// get gives a key, if it is here and can be read.
+func (r *ring) get(epoch delta.EpochID) (*delta.EpochKey, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key, known := r.keys[epoch]
+	if !known {
+		if k, err := r.view.EpochKey(epoch); err == nil {
+			key = &k
+		}
+		r.keys[epoch] = key
+	}
+	return key, key != nil
+}
