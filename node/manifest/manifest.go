@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"mero/node/vm/meter"
 )
 
 // ABI is the version of the host interface that this package knows.
@@ -14,7 +16,7 @@ const ABI = 1
 
 // Bounds of a description.
 const (
-	MaxSize    = 1 << 20 // bytes of JSON
+	MaxSize    = meter.MaxDescription // bytes of JSON
 	MaxMethods = 1000
 	MaxTypes   = 1000
 	MaxFields  = 1000 // arguments of a method, fields of a type, collections of a level

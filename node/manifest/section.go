@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"mero/node/vm/meter"
 )
 
 // Section is the name of the custom section that holds the description.
-const Section = "mero"
+const Section = meter.DescriptionSection
 
 var (
 	errNotModule = errors.New("this is not a WebAssembly module")

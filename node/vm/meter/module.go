@@ -54,9 +54,9 @@ const (
 // abiSection is the custom section with the application's manifest (wasm-abi 7).
 const abiSection = "calimero_abi_v1"
 
-// descriptionSection is the custom section with the description of a host-managed
+// DescriptionSection is the custom section with the description of a host-managed
 // application.
-const descriptionSection = "mero"
+const DescriptionSection = "mero"
 
 // MaxDescription is the largest description in bytes.
 const MaxDescription = 1 << 20
@@ -248,7 +248,7 @@ func (m *scan) custom(content []byte) error {
 		if body := content[r.off:]; json.Valid(body) {
 			m.ABI = bytes.Clone(body)
 		}
-	case descriptionSection:
+	case DescriptionSection:
 		if body := content[r.off:]; len(body) <= MaxDescription {
 			m.Description = bytes.Clone(body)
 		}

@@ -20,12 +20,6 @@ func OpenAt(list int32, index int64, k, f uint8) int32 {
 	return int32(must1(call().Tx.OpenAt(ref(list), index, kind(k), flag(f))))
 }
 
-// KindOf is what is under a key.
-func KindOf(r int32, key string) uint8 { return uint8(must1(call().Tx.KindOf(ref(r), []byte(key)))) }
-
-// KindAt is what an element of a list is.
-func KindAt(r int32, index int64) uint8 { return uint8(must1(call().Tx.KindAt(ref(r), index))) }
-
 // Len is the number of entries, elements or code points.
 func Len(r int32) int64 { return must1(call().Tx.Len(ref(r))) }
 

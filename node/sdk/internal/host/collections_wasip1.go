@@ -8,12 +8,6 @@ func meroOpen(parent int32, key unsafe.Pointer, size, kind, flags int32) int32
 //go:wasmimport mero open_at
 func meroOpenAt(list int32, index int64, kind, flags int32) int32
 
-//go:wasmimport mero kind
-func meroKind(ref int32, key unsafe.Pointer, size int32) int32
-
-//go:wasmimport mero kind_at
-func meroKindAt(ref int32, index int64) int32
-
 //go:wasmimport mero len
 func meroLen(ref int32) int64
 
@@ -98,12 +92,6 @@ func Open(parent int32, key string, kind, flags uint8) int32 {
 func OpenAt(list int32, index int64, kind, flags uint8) int32 {
 	return meroOpenAt(list, index, int32(kind), int32(flags))
 }
-
-// KindOf is what is under a key.
-func KindOf(ref int32, key string) uint8 { return uint8(meroKind(ref, atText(key), size(key))) }
-
-// KindAt is what an element of a list is.
-func KindAt(ref int32, index int64) uint8 { return uint8(meroKindAt(ref, index)) }
 
 // Len is the number of entries, elements or code points.
 func Len(ref int32) int64 { return meroLen(ref) }
