@@ -7,17 +7,9 @@ import (
 
 	"mero/node/collections"
 	"mero/node/delta"
-	"mero/node/store"
+	"mero/node/layer"
 	"mero/node/vm"
 )
-
-// State is a replicated state, with its keys in their order.
-type State interface {
-	vm.State
-	// Range gives entries whose keys begin with prefix and are greater than after
-	// (nil: all of them), ascending, at most limit.
-	Range(prefix, after []byte, limit int) ([]store.KeyValue, error)
-}
 
 // ErrVoid says that operations break a rule, so that the delta is void on every
 // replica.
@@ -26,7 +18,7 @@ var ErrVoid = errors.New("operations on collections")
 // Fold makes the operations of a delta on the state at its place, and gives what
 // changes, ascending by key. No WASM runs for it. The error wraps ErrVoid, or is
 // about this node alone.
-func Fold(state State, h delta.Header, ops []byte) ([]vm.Write, error) {
+func Fold(state layer.State, h delta.Header, ops []byte) ([]vm.Write, error) {
 	if len(ops) == 0 {
 		return nil, nil // the delta has events alone
 	}
@@ -42,7 +34,7 @@ func Fold(state State, h delta.Header, ops []byte) ([]vm.Write, error) {
 }
 
 // rows is a state as the engine sees it.
-type rows struct{ State }
+type rows struct{ layer.State }
 
 // Range implements collections.KV.
 func (r rows) Range(prefix, after []byte, limit int) ([]collections.Entry, error) {

@@ -78,16 +78,3 @@ func (p blobPut) Commit() ([32]byte, error) {
 	info, err := p.commit()
 	return info.ID, err
 }
-
-// Layered is what a call of an old application sees: the replicated state
-// first, then the node-local keys (R6).
-type Layered struct{ Replicated, Local vm.State }
-
-// Get implements vm.State.
-func (l Layered) Get(key []byte) ([]byte, bool, error) {
-	value, ok, err := l.Replicated.Get(key)
-	if ok || err != nil {
-		return value, ok, err
-	}
-	return l.Local.Get(key)
-}

@@ -15,48 +15,10 @@ import (
 	"mero/node/collections"
 	"mero/node/delta"
 	"mero/node/hosted"
+	"mero/node/hosted/hostedtest"
 	"mero/node/ident"
-	"mero/node/store"
 	"mero/node/vm"
 )
-
-// state is a replicated state in memory, which fails when it is told to.
-type state struct {
-	*collections.Mem
-
-	failing error
-}
-
-func newState() *state { return &state{Mem: &collections.Mem{}} }
-
-func (s *state) Get(key []byte) ([]byte, bool, error) {
-	if s.failing != nil {
-		return nil, false, s.failing
-	}
-	return s.Mem.Get(key)
-}
-
-func (s *state) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
-	if s.failing != nil {
-		return nil, s.failing
-	}
-	entries, err := s.Mem.Range(prefix, after, limit)
-	var list []store.KeyValue
-	for _, e := range entries {
-		list = append(list, store.KeyValue(e))
-	}
-	return list, err
-}
-
-func (s *state) apply(writes []vm.Write) {
-	for _, w := range writes {
-		if w.Delete {
-			s.Delete(w.Key)
-		} else {
-			s.Put(w.Key, w.Value)
-		}
-	}
-}
 
 var (
 	writer = delta.Writer{Author: ident.PublicKey{7}, Incarnation: delta.Incarnation{9, 8}}
@@ -71,8 +33,11 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// failing is a state that cannot be read.
+func failing() *hostedtest.State { return &hostedtest.State{Failing: errIO} }
+
 // written is a call that puts one entry into a map.
-func written(t *testing.T, s *state) *hosted.Tx {
+func written(t *testing.T, s *hostedtest.State) *hosted.Tx {
 	t.Helper()
 	tx := hosted.Begin(s, writer, header.Time)
 	notes, err := tx.Open(0, []byte("notes"), uint8(collections.Map), 0)
@@ -83,7 +48,7 @@ func written(t *testing.T, s *state) *hosted.Tx {
 
 // TestFold: folding what a call did is what the call did.
 func TestFold(t *testing.T) {
-	s := newState()
+	s := hostedtest.New()
 	tx := written(t, s)
 	ops := tx.Ops()
 	want, err := tx.Writes()
@@ -93,14 +58,14 @@ func TestFold(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || len(got) == 0 {
 		t.Errorf("folding is not the call (-call +fold):\n%s", diff)
 	}
-	s.apply(got)
+	s.Apply(got)
 	tx = hosted.BeginReadOnly(s)
 	notes, err := tx.Open(0, []byte("notes"), uint8(collections.Map), 0)
 	must(t, err)
 	if value, ok, err := tx.Get(notes, []byte("key")); string(value) != "value" || !ok || err != nil {
 		t.Errorf("got %q, %t, %v", value, ok, err)
 	}
-	if got, err := hosted.Fold(&state{failing: errIO}, header, nil); got != nil || err != nil {
+	if got, err := hosted.Fold(failing(), header, nil); got != nil || err != nil {
 		t.Errorf("a delta of events alone: %v, %v", got, err)
 	}
 }
@@ -108,22 +73,22 @@ func TestFold(t *testing.T) {
 // TestFoldErrors: what is wrong with a delta makes it void everywhere; what is wrong
 // with this node must not.
 func TestFoldErrors(t *testing.T) {
-	ops := written(t, newState()).Ops()
-	damaged := newState()
-	damaged.apply([]vm.Write{{Key: make([]byte, 17), Value: []byte{0xff}}})
+	ops := written(t, hostedtest.New()).Ops()
+	damaged := hostedtest.New()
+	damaged.Apply([]vm.Write{{Key: make([]byte, 17), Value: []byte{0xff}}})
 	var limit *collections.LimitError
 	for name, test := range map[string]struct {
-		state *state
+		state *hostedtest.State
 		ops   []byte
 		void  bool
 		is    func(error) bool
 	}{
-		"malformed":      {newState(), []byte{0xff}, true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
-		"cut":            {newState(), ops[:len(ops)-1], true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
-		"too large":      {newState(), make([]byte, collections.MaxOpBytes+1), true, func(err error) bool { return errors.As(err, &limit) }},
-		"failing state":  {&state{Mem: &collections.Mem{}, failing: errIO}, ops, false, func(err error) bool { return errors.Is(err, errIO) }},
+		"malformed":      {hostedtest.New(), []byte{0xff}, true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
+		"cut":            {hostedtest.New(), ops[:len(ops)-1], true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
+		"too large":      {hostedtest.New(), make([]byte, collections.MaxOpBytes+1), true, func(err error) bool { return errors.As(err, &limit) }},
+		"failing state":  {failing(), ops, false, func(err error) bool { return errors.Is(err, errIO) }},
 		"damaged state":  {damaged, ops, false, func(err error) bool { return errors.Is(err, collections.ErrDamaged) }},
-		"malformed, too": {&state{Mem: &collections.Mem{}, failing: errIO}, []byte{0xff}, true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
+		"malformed, too": {failing(), []byte{0xff}, true, func(err error) bool { return errors.Is(err, collections.ErrOps) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := hosted.Fold(test.state, header, test.ops)
@@ -137,18 +102,18 @@ func TestFoldErrors(t *testing.T) {
 // TestBlame: what an application does wrong is its call's error; what the node does
 // wrong is not.
 func TestBlame(t *testing.T) {
-	tx := written(t, newState())
+	tx := written(t, hostedtest.New())
 	list, err := tx.Open(0, []byte("list"), uint8(collections.List), 0)
 	must(t, err)
-	reading := hosted.BeginReadOnly(newState())
+	reading := hosted.BeginReadOnly(hostedtest.New())
 	counter, err := reading.Open(0, []byte("n"), uint8(collections.Counter), 0)
 	must(t, err)
 	if tx.ReadOnly() || !reading.ReadOnly() {
 		t.Error("who may write is not told")
 	}
-	damaged := newState()
-	damaged.apply([]vm.Write{{Key: make([]byte, 17), Value: []byte{0xff}}})
-	write := func(s *state) error {
+	damaged := hostedtest.New()
+	damaged.Apply([]vm.Write{{Key: make([]byte, 17), Value: []byte{0xff}}})
+	write := func(s *hostedtest.State) error {
 		tx := hosted.Begin(s, writer, header.Time)
 		notes, err := tx.Open(0, []byte("notes"), uint8(collections.Map), 0)
 		if err == nil {
@@ -167,7 +132,7 @@ func TestBlame(t *testing.T) {
 		"no such index": {index, true, nil},
 		"no handle":     {tx.Put(99, []byte("a"), nil), true, nil},
 		"read-only":     {reading.Increase(counter, 1), true, nil},
-		"failing state": {write(&state{Mem: &collections.Mem{}, failing: errIO}), false, errIO},
+		"failing state": {write(failing()), false, errIO},
 		"damaged state": {write(damaged), false, collections.ErrDamaged},
 	} {
 		var guests *vm.Error
@@ -182,7 +147,7 @@ func TestBlame(t *testing.T) {
 
 // TestRemoveAt: one function of the interface removes from lists and from texts.
 func TestRemoveAt(t *testing.T) {
-	tx := hosted.Begin(newState(), writer, header.Time)
+	tx := hosted.Begin(hostedtest.New(), writer, header.Time)
 	list, err := tx.Open(0, []byte("list"), uint8(collections.List), 0)
 	must(t, err)
 	text, err := tx.InsertOpen(list, 0, uint8(collections.Text), 0)
@@ -229,34 +194,6 @@ func TestMembers(t *testing.T) {
 	}
 	if diff := cmp.Diff([]ident.PublicKey{a}, members.Members()); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// TestLayered: the replicated state hides local keys, and an error of it is none of
-// "there is nothing".
-func TestLayered(t *testing.T) {
-	replicated, local := newState(), newState()
-	replicated.apply([]vm.Write{{Key: []byte("a"), Value: []byte("replicated")}, {Key: []byte("empty"), Value: []byte{}}})
-	local.apply([]vm.Write{{Key: []byte("a"), Value: []byte("local")}, {Key: []byte("empty"), Value: []byte("local")}, {Key: []byte("b"), Value: []byte("local")}})
-	both := hosted.Layered{Replicated: replicated, Local: local}
-	for key, want := range map[string]string{"a": "replicated", "empty": "", "b": "local"} {
-		if got, ok, err := both.Get([]byte(key)); string(got) != want || !ok || err != nil {
-			t.Errorf("%s is %q, %t, %v; want %q", key, got, ok, err, want)
-		}
-	}
-	if _, ok, err := both.Get([]byte("c")); ok || err != nil {
-		t.Errorf("nothing is %t, %v", ok, err)
-	}
-	replicated.failing = errIO
-	if _, _, err := both.Get([]byte("b")); !errors.Is(err, errIO) {
-		t.Errorf("a failing state gives %v", err)
-	}
-	replicated.failing, local.failing = nil, errIO
-	if _, _, err := both.Get([]byte("c")); !errors.Is(err, errIO) {
-		t.Errorf("failing local keys give %v", err)
-	}
-	if got, _, err := both.Get([]byte("a")); string(got) != "replicated" || err != nil {
-		t.Errorf("got %q, %v", got, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"mero/node/collections"
+	"mero/node/layer"
 )
 
 // Look is a view of the collections of a state for people. It is for one goroutine,
@@ -11,11 +12,11 @@ import (
 type Look struct{ tx *collections.Tx }
 
 // NewLook makes a view of a state.
-func NewLook(state State) *Look { return &Look{tx: collections.BeginReadOnly(rows{state})} }
+func NewLook(state layer.State) *Look { return &Look{tx: collections.BeginReadOnly(rows{state})} }
 
 // Managed reports whether a state has collections, as far as its rows tell. It is
 // for applications that are not here: others say so themselves.
-func Managed(state State) (bool, error) {
+func Managed(state layer.State) (bool, error) {
 	header := make([]byte, 17) // that of the root: it is there with the first collection
 	_, ok, err := state.Get(header)
 	return ok, err

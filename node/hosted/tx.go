@@ -5,6 +5,7 @@ import (
 
 	"mero/node/collections"
 	"mero/node/delta"
+	"mero/node/layer"
 	"mero/node/vm"
 )
 
@@ -18,13 +19,13 @@ type Tx struct {
 }
 
 // Begin starts a call of a writer at the time of the delta that it may make.
-func Begin(state State, w delta.Writer, now delta.Time) *Tx {
+func Begin(state layer.State, w delta.Writer, now delta.Time) *Tx {
 	kv := &watched{rows: rows{state}}
 	return &Tx{tx: collections.Begin(kv, origin(w, now)), state: kv, kinds: make(map[int32]uint8)}
 }
 
 // BeginReadOnly starts a call whose writes are misuse.
-func BeginReadOnly(state State) *Tx {
+func BeginReadOnly(state layer.State) *Tx {
 	kv := &watched{rows: rows{state}}
 	return &Tx{tx: collections.BeginReadOnly(kv), state: kv, kinds: make(map[int32]uint8), reads: true}
 }

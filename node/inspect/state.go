@@ -11,6 +11,7 @@ import (
 	"mero/node/delta"
 	"mero/node/hosted"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/replica"
 	"mero/node/store"
 )
@@ -159,7 +160,7 @@ type moment struct {
 	tag  [8]byte
 }
 
-func newSight(state hosted.State, log *store.View) *sight {
+func newSight(state layer.State, log *store.View) *sight {
 	return &sight{look: hosted.NewLook(state), log: log, writes: make(map[moment]*api.StateWrite)}
 }
 

@@ -12,6 +12,7 @@ import (
 	"mero/node/delta"
 	"mero/node/hosted"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/store"
 )
 
@@ -163,7 +164,7 @@ const maxKeyValue = 256 << 10
 
 // keys shows the state of an application that keeps it itself. Keys of more than
 // 512 bytes are found by their path, and in no list (store.View.Range).
-func keys(state hosted.State, q *api.StateQuery) (api.StateNode, error) {
+func keys(state layer.State, q *api.StateQuery) (api.StateNode, error) {
 	if len(q.Path) > 0 {
 		return oneKey(state, q)
 	}
@@ -208,7 +209,7 @@ func keyNode(kv store.KeyValue) api.StateNode {
 }
 
 // oneKey shows the value of a key.
-func oneKey(state hosted.State, q *api.StateQuery) (api.StateNode, error) {
+func oneKey(state layer.State, q *api.StateQuery) (api.StateNode, error) {
 	if len(q.Path) > 1 || q.After != "" {
 		return api.StateNode{}, fmt.Errorf("%w: the application keeps its state itself, as keys with values: there is nothing in them", ErrPath)
 	}

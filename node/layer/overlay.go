@@ -236,3 +236,16 @@ func (s Scratched) Get(key []byte) ([]byte, bool, error) {
 func (s Scratched) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
 	return merged(s.Below, s.Scratch.Range, prefix, after, limit)
 }
+
+// Layered is what a call of an old application sees: the replicated state
+// first, then the node-local keys (R6).
+type Layered struct{ Replicated, Local vm.State }
+
+// Get implements vm.State.
+func (l Layered) Get(key []byte) ([]byte, bool, error) {
+	value, ok, err := l.Replicated.Get(key)
+	if ok || err != nil {
+		return value, ok, err
+	}
+	return l.Local.Get(key)
+}

@@ -2,13 +2,16 @@ package layer_test
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"mero/node/hosted/hostedtest"
 	"mero/node/layer"
+	"mero/node/vm"
 )
 
 // TestRange reads ranges of overlays over overlays, with keys that were
@@ -70,4 +73,34 @@ func put(t *testing.T, o *layer.Overlay, key string, value []byte) {
 		t.Fatal(err)
 	}
 	o.Put([]byte(key), old, value, had, value != nil)
+}
+
+var errDisk = errors.New("the disk is on fire")
+
+// TestLayered: the replicated state hides local keys, and an error of it is none of
+// "there is nothing".
+func TestLayered(t *testing.T) {
+	replicated, local := hostedtest.New(), hostedtest.New()
+	replicated.Apply([]vm.Write{{Key: []byte("a"), Value: []byte("replicated")}, {Key: []byte("empty"), Value: []byte{}}})
+	local.Apply([]vm.Write{{Key: []byte("a"), Value: []byte("local")}, {Key: []byte("empty"), Value: []byte("local")}, {Key: []byte("b"), Value: []byte("local")}})
+	both := layer.Layered{Replicated: replicated, Local: local}
+	for key, want := range map[string]string{"a": "replicated", "empty": "", "b": "local"} {
+		if got, ok, err := both.Get([]byte(key)); string(got) != want || !ok || err != nil {
+			t.Errorf("%s is %q, %t, %v; want %q", key, got, ok, err, want)
+		}
+	}
+	if _, ok, err := both.Get([]byte("c")); ok || err != nil {
+		t.Errorf("nothing is %t, %v", ok, err)
+	}
+	replicated.Failing = errDisk
+	if _, _, err := both.Get([]byte("b")); !errors.Is(err, errDisk) {
+		t.Errorf("a failing state gives %v", err)
+	}
+	replicated.Failing, local.Failing = nil, errDisk
+	if _, _, err := both.Get([]byte("c")); !errors.Is(err, errDisk) {
+		t.Errorf("failing local keys give %v", err)
+	}
+	if got, _, err := both.Get([]byte("a")); string(got) != "replicated" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
 }

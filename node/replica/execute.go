@@ -309,9 +309,9 @@ func (s *Set) vmCall(in input, see sight, now delta.Time) (vm.Call, *hosted.Tx) 
 		call.Collections = tx
 		return call, tx
 	}
-	call.State = vm.State(see.replicated)
+	call.State = see.replicated
 	if !hasPrivateStorage(in.module) {
-		call.State = hosted.Layered{Replicated: see.replicated, Local: see.local}
+		call.State = layer.Layered{Replicated: see.replicated, Local: see.local}
 	}
 	return call, nil
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mero/node/apps"
-	"mero/node/collections"
 	"mero/node/delta"
 	"mero/node/hosted"
+	"mero/node/hosted/hostedtest"
 	"mero/node/ident"
 	"mero/node/replica"
 	"mero/node/store"
@@ -48,19 +48,6 @@ func (h *home) installMore(add byte) ident.AppID {
 	return app.ID
 }
 
-// flat makes a State of rows in memory.
-type flat struct{ *collections.Mem }
-
-// Range implements hosted.State.
-func (f flat) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
-	list, err := f.Mem.Range(prefix, after, limit)
-	out := make([]store.KeyValue, len(list))
-	for i, e := range list {
-		out[i] = store.KeyValue(e)
-	}
-	return out, err
-}
-
 // plain folds the operations of a home's deltas by themselves, in canonical order.
 func (h *home) plain(c replica.Created) map[string]string {
 	h.t.Helper()
@@ -69,7 +56,7 @@ func (h *home) plain(c replica.Created) map[string]string {
 	defer view.Close()
 	key, err := view.EpochKey(view.Context().Epoch)
 	must(h.t, err)
-	state := flat{&collections.Mem{}}
+	state := hostedtest.New()
 	for _, raw := range h.log(c) {
 		d, err := delta.Open(raw)
 		must(h.t, err)
@@ -79,13 +66,7 @@ func (h *home) plain(c replica.Created) map[string]string {
 		must(h.t, err)
 		writes, err := hosted.Fold(state, d.Header(), payload.Ops)
 		must(h.t, err)
-		for _, w := range writes {
-			if w.Delete {
-				state.Delete(w.Key)
-			} else {
-				state.Put(w.Key, w.Value)
-			}
-		}
+		state.Apply(writes)
 	}
 	out := map[string]string{}
 	all, err := state.Range(nil, nil, state.Len())

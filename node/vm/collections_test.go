@@ -8,157 +8,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mero/node/collections"
+	"mero/node/delta"
+	"mero/node/hosted"
+	"mero/node/hosted/hostedtest"
 	"mero/node/vm"
 	"mero/node/vm/apptest"
 )
 
-// hosted are collections of node/collections.
-type hosted struct {
-	*collections.Tx
-	kinds map[int32]uint8
-}
-
-func newHosted(kv collections.KV, readOnly bool) *hosted {
-	if readOnly {
-		return &hosted{collections.BeginReadOnly(kv), map[int32]uint8{}}
-	}
-	return &hosted{collections.Begin(kv, collections.Origin{Author: [32]byte{1}, Tag: [8]byte{2}, Time: 1 << 32}), map[int32]uint8{}}
-}
-
-// errDisk is what a broken state gives; everything else is the guest's doing.
-var errDisk = errors.New("disk on fire")
-
-func blame(err error) error {
-	if err == nil || errors.Is(err, errDisk) {
-		return err
-	}
-	return &vm.Error{Kind: vm.KindMisuse, Message: err.Error()}
-}
-
-func (h *hosted) opened(ref collections.Ref, kind uint8, err error) (int32, error) {
-	h.kinds[int32(ref)] = kind
-	return int32(ref), blame(err)
-}
-
-func (h *hosted) Open(parent int32, key []byte, kind, flags uint8) (int32, error) {
-	ref, err := h.Tx.Open(collections.Ref(parent), key, collections.Kind(kind), collections.Flags(flags))
-	return h.opened(ref, kind, err)
-}
-
-func (h *hosted) OpenAt(list int32, index int64, kind, flags uint8) (int32, error) {
-	ref, err := h.Tx.OpenAt(collections.Ref(list), index, collections.Kind(kind), collections.Flags(flags))
-	return h.opened(ref, kind, err)
-}
-
-func (h *hosted) InsertOpen(list int32, index int64, kind, flags uint8) (int32, error) {
-	ref, err := h.Tx.InsertOpen(collections.Ref(list), index, collections.Kind(kind), collections.Flags(flags))
-	return h.opened(ref, kind, err)
-}
-
-func (h *hosted) KindOf(parent int32, key []byte) (uint8, error) {
-	k, err := h.Tx.KindOf(collections.Ref(parent), key)
-	return uint8(k), blame(err)
-}
-
-func (h *hosted) KindAt(list int32, index int64) (uint8, error) {
-	k, err := h.Tx.KindAt(collections.Ref(list), index)
-	return uint8(k), blame(err)
-}
-
-func (h *hosted) Len(ref int32) (int64, error) {
-	n, err := h.Tx.Len(collections.Ref(ref))
-	return n, blame(err)
-}
-
-func (h *hosted) Get(ref int32, key []byte) ([]byte, bool, error) {
-	v, ok, err := h.Tx.Get(collections.Ref(ref), key)
-	return v, ok, blame(err)
-}
-
-func (h *hosted) Put(ref int32, key, value []byte) error {
-	return blame(h.Tx.Put(collections.Ref(ref), key, value))
-}
-
-func (h *hosted) Remove(ref int32, key []byte) (bool, error) {
-	was, err := h.Tx.Remove(collections.Ref(ref), key)
-	return was, blame(err)
-}
-
-func (h *hosted) Has(ref int32, key []byte) (bool, error) {
-	ok, err := h.Tx.Has(collections.Ref(ref), key)
-	return ok, blame(err)
-}
-
-func (h *hosted) Add(ref int32, key []byte) (bool, error) {
-	ok, err := h.Tx.Add(collections.Ref(ref), key)
-	return ok, blame(err)
-}
-
-func (h *hosted) Scan(ref int32, after, upTo []byte, limit int) ([]vm.CollectionItem, error) {
-	found, err := h.Tx.Scan(collections.Ref(ref), after, upTo, limit)
-	return itemsOf(found), blame(err)
-}
-
-func itemsOf(found []collections.Item) (out []vm.CollectionItem) {
-	for _, i := range found {
-		out = append(out, vm.CollectionItem{Kind: uint8(i.Kind), Key: i.Key, Value: i.Value})
-	}
-	return out
-}
-
-func (h *hosted) Load(ref int32) ([]byte, bool, error) {
-	v, ok, err := h.Tx.Load(collections.Ref(ref))
-	return v, ok, blame(err)
-}
-
-func (h *hosted) Store(ref int32, value []byte) error {
-	return blame(h.Tx.Store(collections.Ref(ref), value))
-}
-
-func (h *hosted) Clear(ref int32) error { return blame(h.Tx.Clear(collections.Ref(ref))) }
-
-func (h *hosted) Count(ref int32) (int64, error) {
-	n, err := h.Tx.Count(collections.Ref(ref))
-	return n, blame(err)
-}
-
-func (h *hosted) Increase(ref int32, n int64) error {
-	return blame(h.Tx.Increase(collections.Ref(ref), n))
-}
-
-func (h *hosted) At(list int32, index int64) ([]byte, error) {
-	v, err := h.Tx.At(collections.Ref(list), index)
-	return v, blame(err)
-}
-
-func (h *hosted) Insert(list int32, index int64, value []byte) error {
-	return blame(h.Tx.Insert(collections.Ref(list), index, value))
-}
-
-func (h *hosted) SetAt(list int32, index int64, value []byte) error {
-	return blame(h.Tx.SetAt(collections.Ref(list), index, value))
-}
-
-func (h *hosted) RemoveAt(ref int32, index, n int64) error {
-	if h.kinds[ref] == uint8(collections.Text) {
-		return blame(h.RemoveText(collections.Ref(ref), index, n))
-	}
-	return blame(h.Tx.RemoveAt(collections.Ref(ref), index, n))
-}
-
-func (h *hosted) Slice(text int32, from, n int64) (string, error) {
-	s, err := h.Tx.Slice(collections.Ref(text), from, n)
-	return s, blame(err)
-}
-
-func (h *hosted) InsertText(text int32, at int64, s string) error {
-	return blame(h.Tx.InsertText(collections.Ref(text), at, s))
-}
-
-func (h *hosted) Items(list int32, from, n int64) ([]vm.CollectionItem, error) {
-	found, err := h.Tx.Items(collections.Ref(list), from, n)
-	return itemsOf(found), blame(err)
+// newHosted is a call on collections.
+func newHosted(state *hostedtest.State) *hosted.Tx {
+	return hosted.Begin(state, delta.Writer{Author: [32]byte{1}}, 1<<32)
 }
 
 // TestCollections: every function of module "mero", by a guest in Go, over what
@@ -172,7 +31,7 @@ func TestCollections(t *testing.T) {
 	if !m.HostManaged() {
 		t.Error("the application is not host-managed")
 	}
-	kv := &collections.Mem{}
+	kv := hostedtest.New()
 	for _, calls := range [][][2]string{{
 		{"kind 0 name", "0"},
 		{"open 0 name 1 0", "1"},
@@ -249,7 +108,7 @@ func TestCollections(t *testing.T) {
 		{"scan 5 - - 5000", "4096 items, 106496 bytes"},
 		{"scan 5 1004094 - -1", "906 items, 1023540 bytes"},
 	}} {
-		h := newHosted(kv, false)
+		h := newHosted(kv)
 		var input, want []string
 		for _, c := range calls {
 			input, want = append(input, c[0]), append(want, c[1])
@@ -271,12 +130,6 @@ func TestCollections(t *testing.T) {
 		kv.Apply(writes)
 	}
 }
-
-// brokenKV is a state that cannot be read.
-type brokenKV struct{}
-
-func (brokenKV) Get([]byte) ([]byte, bool, error)                       { return nil, false, errDisk }
-func (brokenKV) Range([]byte, []byte, int) ([]collections.Entry, error) { return nil, errDisk }
 
 // TestCollectionsMisuse: what is wrong ends the call, and says whose fault it is.
 func TestCollectionsMisuse(t *testing.T) {
@@ -307,13 +160,13 @@ func TestCollectionsMisuse(t *testing.T) {
 		{input: "open 0 x 6 0\ntext_insert 1 0 \xff", kind: vm.KindMisuse, text: "UTF-8"},
 		{input: "open 0 m 2 0\nput 1 k big:1048577", kind: vm.KindMisuse, text: "1048576"},
 		{input: "open 0 m 2 0\nput 1 k big:4194305", kind: vm.KindMisuse, text: "4194305 bytes at a time"},
-		{input: "open 0 m 2 0\nput 1 k v", kind: vm.KindMisuse, text: "read-only", state: newHosted(&collections.Mem{}, true)},
-		{input: "open 0 m 2 0", kind: vm.KindHost, text: "disk on fire", state: newHosted(brokenKV{}, false)},
+		{input: "open 0 m 2 0\nput 1 k v", kind: vm.KindMisuse, text: "read-only", state: hosted.BeginReadOnly(hostedtest.New())},
+		{input: "open 0 m 2 0", kind: vm.KindHost, text: "disk on fire", state: newHosted(&hostedtest.State{Failing: errors.New("disk on fire")})},
 		{input: "len 0", kind: vm.KindForbidden, text: "no collections"},
 	} {
 		call := vm.Call{Method: "do", Input: []byte(tc.input), Collections: tc.state, Time: 1 << 32}
 		if tc.state == nil && tc.kind != vm.KindForbidden {
-			call.Collections = newHosted(&collections.Mem{}, false)
+			call.Collections = newHosted(hostedtest.New())
 		}
 		_, err := m.Run(t.Context(), call)
 		var e *vm.Error
@@ -407,7 +260,7 @@ func TestCollectionsBorder(t *testing.T) {
 		"bug":          {kind: vm.KindHost, state: hugeResults{}},
 	} {
 		if tc.state == nil {
-			tc.state = newHosted(&collections.Mem{}, false)
+			tc.state = newHosted(hostedtest.New())
 		}
 		got, err := m.Run(t.Context(), vm.Call{Method: method, Collections: tc.state})
 		var e *vm.Error

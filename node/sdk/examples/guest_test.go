@@ -12,32 +12,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
-	"mero/node/collections"
 	"mero/node/delta"
 	"mero/node/hosted"
+	"mero/node/hosted/hostedtest"
 	"mero/node/ident"
-	"mero/node/store"
 	"mero/node/vm"
 	"mero/node/vm/apptest"
 )
-
-// memory is a replicated state.
-type memory struct{ *collections.Mem }
-
-func (m memory) Range(prefix, after []byte, limit int) ([]store.KeyValue, error) {
-	entries, err := m.Mem.Range(prefix, after, limit)
-	var list []store.KeyValue
-	for _, e := range entries {
-		list = append(list, store.KeyValue(e))
-	}
-	return list, err
-}
 
 // guest runs an application of the SDK as a node does.
 type guest struct {
 	t      testing.TB
 	module *vm.Module
-	state  memory
+	state  *hostedtest.State
 	now    delta.Time
 	member ident.PublicKey
 	last   *vm.Outcome
@@ -62,7 +49,7 @@ func newGuestOf(t testing.TB, code []byte) *guest {
 	if !module.HostManaged() {
 		t.Error("it imports nothing of module mero")
 	}
-	return &guest{t: t, module: module, state: memory{&collections.Mem{}}, now: 1 << 40, member: ident.PublicKey{7}}
+	return &guest{t: t, module: module, state: hostedtest.New(), now: 1 << 40, member: ident.PublicKey{7}}
 }
 
 // call runs a method and folds what it did; readOnly is as for methods that read.
@@ -82,13 +69,7 @@ func (g *guest) call(method, input string, readOnly bool) (output string, err er
 	if err != nil {
 		return "", err
 	}
-	for _, w := range writes {
-		if w.Delete {
-			g.state.Delete(w.Key)
-		} else {
-			g.state.Put(w.Key, w.Value)
-		}
-	}
+	g.state.Apply(writes)
 	g.last = out
 	return string(out.Output), nil
 }
