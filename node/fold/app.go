@@ -43,7 +43,8 @@ func (s *State) ApplyApp(ctx context.Context, d *delta.Delta, update delta.App) 
 		return Effect{}, err
 	}
 	defer release()
-	done := Effect{Out: &vm.Outcome{Root: s.Rec.GuestRoot}, Layouts: AllLayouts, App: update.App}
+	done := s.same()
+	done.Layouts, done.App = AllLayouts, update.App
 	switch {
 	case before.HostManaged() != after.HostManaged() && s.Rec.StateBytes > 0:
 		return Effect{}, &VoidError{Cause: errOtherState}

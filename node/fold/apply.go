@@ -100,7 +100,8 @@ func (s *State) applyOps(h delta.Header, ops []byte) (Effect, error) {
 	if err != nil {
 		return Effect{}, err
 	}
-	done := Effect{Out: &vm.Outcome{Root: s.Rec.GuestRoot, Writes: writes}, Layouts: s.Rec.Layouts}
+	done := s.same()
+	done.Out.Writes = writes
 	return done, s.CheckSize(done.Out)
 }
 

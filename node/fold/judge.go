@@ -10,7 +10,6 @@ import (
 	"mero/node/delta"
 	"mero/node/history"
 	"mero/node/store"
-	"mero/node/vm"
 )
 
 // Judge gives the verdict about a delta at its place, which is the next one. The words
@@ -18,14 +17,13 @@ import (
 // otherwise. An error is no verdict: history.ErrStranger, or trouble of this node. What
 // is known to be long for nothing is not run again.
 func (s *State) Judge(ctx context.Context, d *delta.Delta) (Effect, delta.State, string, error) {
-	run := s.runOf(d)
-	if words, known := s.outside.Verdicts.get(run); known {
+	if words, known := s.outside.Verdicts.get(s, d); known {
 		return Effect{}, delta.State{}, words, nil
 	}
 	begun := time.Now()
 	done, payload, void, err := s.judge(ctx, d)
 	if err == nil && void != "" && time.Since(begun) > costly {
-		s.outside.Verdicts.put(run, void)
+		s.outside.Verdicts.put(s.runOf(d), void)
 	}
 	return done, payload, void, err
 }
@@ -72,7 +70,9 @@ func (s *State) judgeGenesis(form []byte) (Effect, error) {
 	if err != nil {
 		return Effect{}, fmt.Errorf("%w: genesis: %w", history.ErrDamaged, err) // it was read before there was a context
 	}
-	return Effect{Out: &vm.Outcome{Root: s.Rec.GuestRoot}, Layouts: s.Rec.Layouts, App: genesis.App}, nil
+	done := s.same()
+	done.App = genesis.App
+	return done, nil
 }
 
 // verdict tells why a delta is void from trouble of this node.

@@ -13,6 +13,7 @@ import (
 	"mero/node/layer"
 	"mero/node/store"
 	"mero/node/trail"
+	"mero/node/undo"
 	"mero/node/vm"
 )
 
@@ -65,11 +66,15 @@ func Empty(rec store.Context, outside Outside) State {
 	return State{Rec: rec, Values: layer.New(empty), Local: layer.New(empty), Members: MembersOf(&rec), outside: outside}
 }
 
+// same is the effect of a delta that changes nothing.
+func (s *State) same() Effect {
+	return Effect{Out: &vm.Outcome{Root: s.Rec.GuestRoot}, Layouts: s.Rec.Layouts}
+}
+
 // Begin folds the genesis, which has no effect on the keys.
 func (s *State) Begin(d *delta.Delta) {
-	s.Trail.Push(&trail.Span{To: d.Place(), Count: 1, Mark: mark(&s.Rec)})
-	s.Rec.Last, s.Rec.Clock, s.Rec.Heads = d.Place(), d.Header().Time, []delta.ID{d.ID()}
-	s.Rec.Deltas++
+	s.Fold(d, s.same(), "")
+	s.Rec.Heads = []delta.ID{d.ID()}
 	s.Rehash()
 }
 
@@ -77,14 +82,14 @@ func (s *State) Begin(d *delta.Delta) {
 // reason the delta is void: it has its place, and no effect. The fate is what to note
 // of it.
 func (s *State) Fold(d *delta.Delta, done Effect, void string) store.Fate {
-	span := &trail.Span{From: s.Rec.Last, To: d.Place(), Count: 1, Mark: mark(&s.Rec)}
+	span := &undo.Span{From: s.Rec.Last, To: d.Place(), Count: 1, Mark: mark(&s.Rec)}
 	fate := store.FateFolded
 	if void != "" {
 		fate = store.FateVoid
 		s.Rec.Voids++
 	} else {
 		for _, w := range done.Out.Writes {
-			span.Entries = append(span.Entries, trail.Diff(w.Key, w.Old, w.Value, w.HadOld, !w.Delete))
+			span.Entries = append(span.Entries, undo.Diff(w.Key, w.Old, w.Value, w.HadOld, !w.Delete))
 			s.replace(w.Key, w.Old, w.Value, w.HadOld, !w.Delete)
 		}
 		s.Rec.GuestRoot, s.Rec.Layouts = done.Out.Root, done.Layouts

@@ -33,14 +33,6 @@ var (
 	ErrEnds = errors.New("the undo spans do not reach back that far")
 )
 
-// Span is an undo span, and Diff makes an entry of one, see node/undo.
-type Span = undo.Span
-
-// Diff is undo.Diff.
-func Diff(key, before, after []byte, had, has bool) undo.Entry {
-	return undo.Diff(key, before, after, had, has)
-}
-
 // Trail is the undo spans of a context as a batch of changes leaves them, oldest
 // first. The ones in the store are looked up when they are first asked for. It is for
 // one goroutine.
