@@ -87,3 +87,14 @@ func (b *batch) update(ctx context.Context, req UpdateRequest, update delta.App)
 	}
 	return b.answer(in, done.Out, d), nil
 }
+
+// HostManaged reports whether an application keeps its state in collections of the
+// host. Errors: *AppMissingError, and those of compiling it.
+func (s *Set) HostManaged(ctx context.Context, app ident.AppID) (bool, error) {
+	module, release, err := s.module(ctx, app)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	return module.HostManaged(), nil
+}
