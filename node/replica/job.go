@@ -112,11 +112,7 @@ func (j *job) goBack(to delta.Place) error {
 // canonical order. read is where deltas are looked up.
 func (j *job) foldTo(ctx context.Context, want []delta.ID, read *store.View) error {
 	j.b.view = read
-	same := 0
-	for same < len(want) && same < len(j.folded) && want[same] == j.folded[same] {
-		same++
-	}
-	if same < len(j.folded) {
+	if same := j.common(want); same < len(j.folded) {
 		if err := j.unfold(same); err != nil {
 			return err
 		}
