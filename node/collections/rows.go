@@ -47,6 +47,13 @@ func (id objectID) key(tag byte, more int) []byte {
 
 func (id objectID) header() []byte { return id.key(tagHeader, 0) }
 
+// Begun tells whether a state has collections, as far as its rows tell: the header of
+// the root is there with the first of them.
+func Begun(kv KV) (bool, error) {
+	_, ok, err := kv.Get(objectID{}.header())
+	return ok, err
+}
+
 func (id objectID) entry(key []byte) []byte { return append(id.key(tagEntry, len(key)), key...) }
 
 func (id objectID) mark(elem []byte) []byte { return append(id.key(tagMark, len(elem)), elem...) }

@@ -17,9 +17,7 @@ func NewLook(state layer.State) *Look { return &Look{tx: collections.BeginReadOn
 // Managed reports whether a state has collections, as far as its rows tell. It is
 // for applications that are not here: others say so themselves.
 func Managed(state layer.State) (bool, error) {
-	header := make([]byte, 17) // that of the root: it is there with the first collection
-	_, ok, err := state.Get(header)
-	return ok, err
+	return collections.Begun(rows{state})
 }
 
 // Node is something in a state: a collection, or a plain value.
