@@ -53,6 +53,10 @@ type Size struct {
 	Contexts, Deltas int
 	// Keys are the sizes of the map for figures beside the target.
 	Keys []int
+	// Entries are the sizes of the map that P25 compares, ascending; GuestEntries
+	// is the largest where the guest keeps its map by itself.
+	Entries      []int
+	GuestEntries int
 	// Settle is how long a node is left alone before its memory is read.
 	Settle time.Duration
 }
@@ -68,6 +72,7 @@ func Full() Size {
 	return Size{
 		Sample: 4 * time.Second, Rounds: 5, Starts: 11, Commands: 50,
 		Contexts: designContexts, Deltas: designDeltas, Keys: []int{100, 1000}, Settle: 5 * time.Second,
+		Entries: []int{0, smallMap, 10 * smallMap, 100 * smallMap}, GuestEntries: 10 * smallMap,
 	}
 }
 
@@ -76,6 +81,7 @@ func Quick() Size {
 	return Size{
 		Sample: 500 * time.Millisecond, Rounds: 3, Starts: 3, Commands: 10,
 		Contexts: 20, Deltas: 20, Keys: []int{100}, Settle: 500 * time.Millisecond,
+		Entries: []int{0, smallMap, 10 * smallMap}, GuestEntries: smallMap,
 	}
 }
 

@@ -30,6 +30,7 @@ func tiny() bench.Size {
 	return bench.Size{
 		Sample: 10 * time.Millisecond, Rounds: 1, Starts: 1, Commands: 1,
 		Contexts: 2, Deltas: 2, Keys: []int{12}, Settle: time.Millisecond,
+		Entries: []int{0, 1000, 1010}, GuestEntries: 20,
 	}
 }
 
@@ -86,6 +87,9 @@ func TestRun(t *testing.T) {
 		if r.Target != nil {
 			targets[r.ID]++
 		}
+	}
+	if grown := apps["P25"]; !grown["kv"] || !grown["rawkv"] || grown["floor"] {
+		t.Errorf("P25 was measured for %v", grown)
 	}
 	// What is smaller than the design asks for has no target.
 	for id, want := range map[string]int{"P7": 2, "P15": 1, "P16": 1, "P18": 1, "P22": 2, "P24": 1, "P26": 1} {

@@ -15,6 +15,7 @@ import (
 	"mero/blobkit"
 	"mero/node/apps"
 	"mero/node/events"
+	"mero/node/ident"
 	"mero/node/replica"
 	"mero/node/store"
 	"mero/node/vm"
@@ -26,6 +27,7 @@ type local struct {
 	dir   string
 	close func() error
 	set   *replica.Set
+	app   ident.AppID
 	made  replica.Created
 }
 
@@ -75,6 +77,7 @@ func (b *bench) openLocal(ctx context.Context, app App) (_ *local, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("install %s: %w", app.Name, err)
 	}
+	l.app = installed.ID
 	l.made, err = l.set.Create(ctx, replica.CreateRequest{App: installed.ID, Params: []byte("{}")})
 	if err != nil {
 		return nil, fmt.Errorf("make a context of %s: %w", app.Name, err)

@@ -18,6 +18,7 @@ func measures() []measure {
 		{"P22", "time of a read-only call, in process and over RPC", measureCall},
 		{"P26", "reads over JSON-RPC against a bare HTTP handler", measureReads},
 		{"P7", "durable writes", measureWrites},
+		{"P25", "what a write costs by the size of the map", measureGrowth},
 		{"P16", "memory of an idle node", measureMemory},
 	}
 }

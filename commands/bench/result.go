@@ -13,6 +13,7 @@ const (
 	millis    = "ms"
 	megabytes = "MB"
 	percent   = "%"
+	factor    = "×"
 )
 
 // Result is one figure.
