@@ -19,7 +19,7 @@ func BenchmarkFoldHosted(b *testing.B) {
 	h := newHome(b)
 	h.wall = func() time.Time { return base.Add(1000 * time.Hour) }
 	w := newWorld(b, h.install("collections"), 1<<30)
-	const count = 20_000
+	const count = 100_000
 	state, list := &collections.Mem{}, make([][]byte, 0, count)
 	for i := range count {
 		a := w.creator
