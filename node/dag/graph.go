@@ -24,6 +24,7 @@ type vertex struct {
 	writer     uint32 // place in Graph.writers
 	firstEdge  uint32 // place of its edges in Graph.edges
 	firstChild uint32 // first edge of which it is the parent, or none
+	label      uint32 // of the caller
 	parents    uint16 // number of its edges
 }
 
@@ -153,13 +154,13 @@ func (g *Graph) connect(n *Node) error {
 		}
 		parents = append(parents, p)
 	}
-	w, tips, err := g.succeed(n, parents)
+	next, err := g.succeed(n, parents)
 	if err != nil {
 		return err
 	}
 	at := index(len(g.nodes))
 	v := vertex{
-		id: n.ID, time: n.Time, seq: uint32(n.Seq), writer: w,
+		id: n.ID, time: n.Time, seq: uint32(n.Seq), writer: next.writer,
 		firstEdge: uint32(len(g.edges)), firstChild: none, parents: uint16(len(parents)),
 	}
 	for _, p := range parents {
@@ -172,7 +173,7 @@ func (g *Graph) connect(n *Node) error {
 	g.nodes = append(g.nodes, v)
 	g.places.enter(g.nodes)
 	g.addHead(at)
-	g.advance(w, at, tips)
+	g.advance(at, next)
 	return nil
 }
 
@@ -317,6 +318,7 @@ func (g *Graph) Without(out map[delta.ID]struct{}) (*Graph, []Refusal) {
 		n, _ := g.Get(g.nodes[at].id)
 		if _, is := out[n.ID]; !is {
 			_, _ = rest.Add(n) // it depends on what it has in its past, which is here
+			rest.SetLabel(n.ID, g.nodes[at].label)
 		}
 	}
 	for _, w := range g.pending.nodes {

@@ -70,10 +70,15 @@
 //	           7: state quota uint ≥ 1, 8: rate uint, 9: topic secret bstr32}
 //	state   = {1 (o): artifact bstr, 2 (o): guest root bstr32,
 //	           3 (o): events [[kind tstr, data bstr, handler tstr] …],
-//	           4 (o): depth uint, 5 (o): call [method tstr, input bstr, seed bstr32]}
+//	           4 (o): depth uint, 5 (o): call [method tstr, input bstr, seed bstr32],
+//	           6 (o): operations bstr}
+//	member  = {1: admission} or {2: invitation id bstr32}, the latter revoked
+//	admission = {1: member key bstr32, 2: sealing key bstr32, 3: role uint ≥ 1,
+//	           4: invitation bstr, 5: request bstr}
+//	app     = {1: application bstr32, 2: code bstr32, 3 (o): package tstr,
+//	           4 (o): version tstr, 5 (o): migration tstr}
 //
-// State has an artifact or a call, never both. Free keys are for host-managed
-// operations. The limits of the parts are the constants of this package.
+// State has an artifact, a call or operations, never two of them. The limits of the parts are the constants of this package.
 //
 // The golden vectors in testdata pin all of this.
 package delta

@@ -237,3 +237,21 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+func TestGoldenMembers(t *testing.T) {
+	revoked := seed(0x34)
+	for name, m := range map[string]Member{
+		"admit.hex": {Admit: &Admit{
+			Key: seed(0x32), Seal: seed(0x33), Role: 3, Invitation: []byte("invitation"), Request: []byte("request"),
+		}},
+		"revoke.hex": {Revoke: &revoked},
+	} {
+		got, err := EncodeMember(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := golden(t, name); !bytes.Equal(got, want) {
+			t.Errorf("%s: got %x, want %x", name, got, want)
+		}
+	}
+}

@@ -301,7 +301,7 @@ func TestUpgrade(t *testing.T) {
 		kind    delta.Kind
 	}{
 		"reserved kind":     {func(f *forgery) { f.kind = uint8(delta.KindCheckpoint) }, 1, delta.KindCheckpoint},
-		"kind of later":     {func(f *forgery) { f.kind = uint8(delta.KindMember) }, 1, delta.KindMember},
+		"kind of later":     {func(f *forgery) { f.kind = uint8(delta.KindVoid) }, 1, delta.KindVoid},
 		"unknown kind":      {func(f *forgery) { f.kind = 255 }, 1, 255},
 		"unknown version":   {func(f *forgery) { f.version = uint64(1) << 63 }, 1 << 63, state},
 		"longer header":     {func(f *forgery) { f.version, f.more = 2, []any{"x", []any{1, 2}, []byte{}} }, 2, state},

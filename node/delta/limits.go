@@ -29,6 +29,10 @@ const (
 	MaxDepth = 3
 	// MaxName bounds package and version in a genesis, in bytes.
 	MaxName = 256
+	// MaxInvitation bounds the invitation that an admission carries, and MaxRequest the
+	// request to join; in bytes.
+	MaxInvitation = 8 << 10
+	MaxRequest    = 1 << 10
 	// MaxHeader bounds a header, in bytes. 256 parents need 9 KiB; the rest is room
 	// for later versions.
 	MaxHeader = 64 << 10

@@ -102,7 +102,7 @@ func TestSealRefuses(t *testing.T) {
 		"number 0":              {func(h *delta.Header, _ *arguments) { h.Seq = 0 }, delta.ErrSeq},
 		"time between ticks":    {func(h *delta.Header, _ *arguments) { h.Time++ }, delta.ErrTime},
 		"no kind":               {func(h *delta.Header, _ *arguments) { h.Kind = 0 }, delta.ErrUpgrade},
-		"kind of later":         {func(h *delta.Header, _ *arguments) { h.Kind = delta.KindMember }, delta.ErrUpgrade},
+		"kind of later":         {func(h *delta.Header, _ *arguments) { h.Kind = delta.KindVoid }, delta.ErrUpgrade},
 		"context key for state": {func(_ *delta.Header, a *arguments) { a.context = &w.context }, delta.ErrContextKey},
 		"genesis without key":   {genesisBy(nil), delta.ErrContextKey},
 		"genesis of another":    {genesisBy(&other), delta.ErrContextKey},
