@@ -14,6 +14,10 @@ type writer struct {
 	made   []index // by number, then in order of connection
 	tips   []index // not in the past of another delta of the writer
 	forked bool    // two deltas have one number
+	// before are, if it is forked, the deltas with the previous number in the past of
+	// each, and the tips that it replaced: what leads to the writer's deltas in its
+	// past (but for some of a branch that it merges without having its tip).
+	before map[index][]index
 }
 
 // Tip is the last delta of a writer, or of one branch of a forked writer.
@@ -30,6 +34,13 @@ type Fork struct {
 	IDs    []delta.ID // ascending
 }
 
+// succession is where a delta stands among those of its writer.
+type succession struct {
+	writer   uint32  // place in Graph.writers
+	replaced []index // tips in its past
+	before   []index // deltas with the number before its own in its past; not all if the writer is not forked
+}
+
 // numbered are the deltas of a writer with one number.
 func (g *Graph) numbered(w *writer, seq uint64) []index {
 	from, _ := slices.BinarySearchFunc(w.made, seq, func(at index, seq uint64) int {
@@ -43,39 +54,37 @@ func (g *Graph) numbered(w *writer, seq uint64) []index {
 }
 
 // succeed checks that n takes the place after its writer's previous delta (R3):
-// number n-1 is among its ancestors and number n is not. It gives the writer's
-// place and the tips that n replaces.
-func (g *Graph) succeed(n *Node, parents []index) (place uint32, tips []index, err error) {
+// number n-1 is among its ancestors and number n is not.
+func (g *Graph) succeed(n *Node, parents []index) (succession, error) {
 	place, known := g.writerIDs[n.Writer]
 	if !known {
 		if n.Seq != 1 {
-			return 0, nil, fmt.Errorf("%w: number %d is the first of %s", ErrGap, n.Seq, n.Writer)
+			return succession{}, fmt.Errorf("%w: number %d is the first of %s", ErrGap, n.Seq, n.Writer)
 		}
 		place = uint32(len(g.writers))
 		g.writers = append(g.writers, writer{id: n.Writer})
 		g.writerIDs[n.Writer] = place
-		return place, nil, nil
+		return succession{writer: place}, nil
 	}
 	w := &g.writers[place]
 	// In order, or nearly: nobody has taken the number, and one delta can be the
 	// previous one.
 	if tip := w.tips[0]; len(w.tips) == 1 && uint64(g.nodes[tip].seq)+1 == n.Seq {
 		if !g.reaches(parents, tip) {
-			return 0, nil, fmt.Errorf("%w: number %d of %s", ErrGap, n.Seq, n.Writer)
+			return succession{}, fmt.Errorf("%w: number %d of %s", ErrGap, n.Seq, n.Writer)
 		}
-		return place, []index{tip}, nil
+		return succession{writer: place, replaced: []index{tip}}, nil
 	}
-	tips, err = g.branch(n, place, parents)
-	return place, tips, err
+	return g.branch(n, place, parents)
 }
 
 // branch is succeed for a writer that is forked, or forks here, or breaks a rule.
 // One walk back, to the earliest delta of interest, answers all questions.
-func (g *Graph) branch(n *Node, place uint32, parents []index) ([]index, error) {
+func (g *Graph) branch(n *Node, place uint32, parents []index) (succession, error) {
 	w := &g.writers[place]
 	previous := g.numbered(w, n.Seq-1)
 	if n.Seq > 1 && len(previous) == 0 {
-		return nil, fmt.Errorf("%w: number %d of %s", ErrGap, n.Seq, n.Writer)
+		return succession{}, fmt.Errorf("%w: number %d of %s", ErrGap, n.Seq, n.Writer)
 	}
 	earliest := delta.MaxTime
 	for _, list := range [][]index{previous, g.numbered(w, n.Seq), w.tips} {
@@ -83,41 +92,52 @@ func (g *Graph) branch(n *Node, place uint32, parents []index) ([]index, error) 
 			earliest = min(earliest, g.nodes[at].time)
 		}
 	}
-	found := n.Seq == 1
+	next := succession{writer: place}
 	reused := false
-	var replaced []index
 	g.back(parents, earliest, func(at index) bool {
 		v := &g.nodes[at]
 		if v.writer != place {
 			return true
 		}
-		found = found || uint64(v.seq) == n.Seq-1
 		reused = uint64(v.seq) == n.Seq
+		if uint64(v.seq) == n.Seq-1 {
+			next.before = append(next.before, at)
+		}
 		if slices.Contains(w.tips, at) {
-			replaced = append(replaced, at)
+			next.replaced = append(next.replaced, at)
 		}
 		return !reused
 	})
 	switch {
 	case reused:
-		return nil, fmt.Errorf("%w: number %d of %s", ErrReused, n.Seq, n.Writer)
-	case !found:
-		return nil, fmt.Errorf("%w: number %d of %s", ErrGap, n.Seq, n.Writer)
+		return succession{}, fmt.Errorf("%w: number %d of %s", ErrReused, n.Seq, n.Writer)
+	case n.Seq > 1 && len(next.before) == 0:
+		return succession{}, fmt.Errorf("%w: number %d of %s", ErrGap, n.Seq, n.Writer)
 	}
-	return replaced, nil
+	return next, nil
 }
 
 // advance enters a connected delta with its writer.
-func (g *Graph) advance(place uint32, at index, replaced []index) {
-	w := &g.writers[place]
+func (g *Graph) advance(at index, next succession) {
+	w := &g.writers[next.writer]
 	same := g.numbered(w, uint64(g.nodes[at].seq))
-	w.forked = w.forked || len(same) > 0
+	if len(same) > 0 && !w.forked {
+		w.forked = true
+		w.before = make(map[index][]index, len(w.made)+1)
+		chain := slices.Clone(w.made)
+		for i := 1; i < len(chain); i++ {
+			w.before[chain[i]] = chain[i-1 : i : i]
+		}
+	}
+	if w.forked {
+		w.before[at] = append(next.before, next.replaced...)
+	}
 	i := len(w.made)
 	for i > 0 && g.nodes[w.made[i-1]].seq > g.nodes[at].seq {
 		i--
 	}
 	w.made = slices.Insert(w.made, i, at)
-	w.tips = slices.DeleteFunc(w.tips, func(tip index) bool { return slices.Contains(replaced, tip) })
+	w.tips = slices.DeleteFunc(w.tips, func(tip index) bool { return slices.Contains(next.replaced, tip) })
 	w.tips = append(w.tips, at)
 }
 

@@ -19,7 +19,7 @@ var ErrStranger = errors.New("nobody with a key of the context sealed it")
 // errOtherContext refuses a delta that was handed to the wrong context.
 var errOtherContext = errors.New("it belongs to another context")
 
-// Parcel is one delta as it came, its signatures verified.
+// Parcel is one delta as it came, its signatures verified: Open and Unpack make it.
 type Parcel struct {
 	ID     delta.ID
 	Header delta.Header
@@ -48,7 +48,7 @@ func Unpack(view *store.View, envelopes [][]byte) (parcels []Parcel, dropped []D
 		wg.Go(func() {
 			for i := range next {
 				p := &all[i]
-				if *p, errs[i] = open(id, envelopes[i]); errs[i] != nil {
+				if *p, errs[i] = Open(id, envelopes[i]); errs[i] != nil {
 					continue
 				}
 				if key, here := keys.get(p.Header.Epoch); here {
@@ -69,8 +69,9 @@ func Unpack(view *store.View, envelopes [][]byte) (parcels []Parcel, dropped []D
 	return parcels, dropped
 }
 
-// open verifies one envelope.
-func open(id ident.ContextID, raw []byte) (Parcel, error) {
+// Open verifies an envelope that was handed to a context. Errors are those of
+// delta.Open, but for *delta.UpgradeError: what only a newer release knows may wait.
+func Open(id ident.ContextID, raw []byte) (Parcel, error) {
 	d, err := delta.Open(raw)
 	var newer *delta.UpgradeError
 	p := Parcel{Raw: raw}

@@ -44,16 +44,51 @@ type Received struct {
 // keeps this node from working (disk, memory, ctx); then some of the deltas may
 // have been taken, and handing all in again is harmless.
 func (s *Set) Receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
+	size := func(envelope []byte) int { return len(envelope) }
+	return inSteps(s, id, envelopes, size, func(some [][]byte) (*Received, error) {
+		view, err := s.view(id)
+		if err != nil {
+			return &Received{}, err
+		}
+		parcels, dropped := history.Unpack(view, some)
+		view.Close()
+		var refused []Refusal
+		for _, d := range dropped {
+			refused = append(refused, s.refusal(d))
+		}
+		return s.receive(ctx, id, parcels, refused)
+	})
+}
+
+// ReceiveOpened is Receive of what Open has verified for this context.
+func (s *Set) ReceiveOpened(ctx context.Context, id ident.ContextID, parcels []Parcel) (*Received, error) {
+	for i := range parcels {
+		if parcels[i].Header.Context != id {
+			return nil, fmt.Errorf("delta %s of context %s was opened for another than %s", parcels[i].ID, parcels[i].Header.Context, id)
+		}
+	}
+	size := func(p Parcel) int { return len(p.Raw) }
+	return inSteps(s, id, parcels, size, func(some []Parcel) (*Received, error) {
+		return s.receive(ctx, id, some, nil)
+	})
+}
+
+// inSteps hands in deltas, as many at a time as may share a step.
+func inSteps[D any](s *Set, id ident.ContextID, deltas []D, size func(D) int, receive func([]D) (*Received, error)) (*Received, error) {
 	view, err := s.view(id) // no queue is made for an id that a stranger chose
 	if err != nil {
 		return nil, err
 	}
 	view.Close()
 	all := &Received{}
-	for len(envelopes) > 0 {
-		n := handful(envelopes)
-		got, err := s.receive(ctx, id, envelopes[:n])
-		envelopes = envelopes[n:]
+	for len(deltas) > 0 {
+		n, bytes := 1, size(deltas[0])
+		for n < min(len(deltas), maxParcels) && bytes+size(deltas[n]) <= maxParcelBytes {
+			bytes += size(deltas[n])
+			n++
+		}
+		got, err := receive(deltas[:n])
+		deltas = deltas[n:]
 		if err != nil {
 			return all, err
 		}
@@ -64,16 +99,6 @@ func (s *Set) Receive(ctx context.Context, id ident.ContextID, envelopes [][]byt
 	return all, nil
 }
 
-// handful is how many of some envelopes may share a step.
-func handful(envelopes [][]byte) int {
-	n, bytes := 1, len(envelopes[0])
-	for n < min(len(envelopes), maxParcels) && bytes+len(envelopes[n]) <= maxParcelBytes {
-		bytes += len(envelopes[n])
-		n++
-	}
-	return n
-}
-
 func (r *Received) add(o *Received) {
 	r.New += o.New
 	r.Duplicate += o.Duplicate
@@ -82,18 +107,8 @@ func (r *Received) add(o *Received) {
 	r.Refused = append(r.Refused, o.Refused...)
 }
 
-func (s *Set) receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
-	view, err := s.view(id)
-	if err != nil {
-		return &Received{}, err
-	}
-	parcels, dropped := history.Unpack(view, envelopes)
-	view.Close()
-	var refused []Refusal
-	for _, d := range dropped {
-		refused = append(refused, s.refusal(d))
-	}
-	got := &Received{Refused: refused}
+func (s *Set) receive(ctx context.Context, id ident.ContextID, parcels []Parcel, refused []Refusal) (got *Received, err error) {
+	got = &Received{Refused: refused}
 	for again := len(parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
 		// Somebody else's patience may have ended, who took in what lay there.
 		got, err = s.replica(id).deliver(ctx, parcels, refused)
