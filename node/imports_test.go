@@ -21,7 +21,7 @@ var rows = [][]string{
 	{"node/ident", "node/disk", "node/vm/meter", "node/store/files", "node/collections"},
 	{"blobkit", "netkit", "node/vm", "node/auth", "node/root", "node/artifact", "node/manifest"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/appgen", "node/sdk/examples"},
-	{"node/dag", "node/undo", "node/members", "node/store", "node/events", "node/api"},
+	{"node/dag", "node/undo", "node/members", "node/wire", "node/store", "node/events", "node/api"},
 	{"node/apps", "node/history", "node/trail", "node/layer", "node/store/storetest"},
 	{"node/hosted"},
 	{"node/fold", "node/hosted/hostedtest"},
@@ -31,6 +31,7 @@ var rows = [][]string{
 	{"node"},
 	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev", "commands/guide"},
 	{"commands/show"},
+	{"commands/line"},
 	{"node/nodetest", "commands"},
 	{"cmd/mero"},
 }
@@ -66,7 +67,7 @@ var owners = map[string]string{
 // pure packages decide without doing: no I/O, clock, logger, cancellation or
 // goroutine.
 var (
-	pure   = []string{"node/vm/meter", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/collections", "node/manifest"}
+	pure   = []string{"node/vm/meter", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/wire", "node/collections", "node/manifest"}
 	impure = []string{"context", "os", "net", "github.com/rs/zerolog"}
 )
 
