@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node"
 	"mero/node/api"
@@ -42,14 +43,14 @@ func (k keyDoc) state() string {
 	return "good"
 }
 
-func adminKeys() *verb {
-	return &verb{
-		name: "keys", max: 0, summary: "list the keys behind all tokens",
-		long:    "Works on a running node, and on the home of one that is stopped.",
-		example: "mero admin keys",
-		run: func(ctx context.Context, e *env) error {
+func adminKeys() *line.Verb {
+	return &line.Verb{
+		Name: "keys", Max: 0, Summary: "list the keys behind all tokens",
+		Long:    "Works on a running node, and on the home of one that is stopped.",
+		Example: "mero admin keys",
+		Run: func(ctx context.Context, e *line.Env) error {
 			var docs []keyDoc
-			err := e.tokens(ctx,
+			err := tokens(ctx, e,
 				func(client *api.Client) error {
 					keys, err := client.Tokens(ctx)
 					for _, k := range keys {
@@ -67,26 +68,26 @@ func adminKeys() *verb {
 			if err != nil {
 				return err
 			}
-			return list(e, docs, []string{"KEY", "NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"}, func(k keyDoc) []string {
+			return line.List(e, docs, []string{"KEY", "NAME", "SCOPES", "CREATED", "EXPIRES", "STATE"}, func(k keyDoc) []string {
 				return []string{k.KeyID, k.Name, strings.Join(k.Scopes, " "), show.Time(k.CreatedAt), show.Time(k.ExpiresAt), k.state()}
 			})
 		},
 	}
 }
 
-func adminRevoke() *verb {
-	return &verb{
-		name: "revoke", args: "KEY…", min: 1, max: -1, summary: "end the tokens of keys, now and for good",
-		long: "KEY is an id that mero admin keys shows. Tokens that were made with a token of KEY end\n" +
+func adminRevoke() *line.Verb {
+	return &line.Verb{
+		Name: "revoke", Args: "KEY…", Min: 1, Max: -1, Summary: "end the tokens of keys, now and for good",
+		Long: "KEY is an id that mero admin keys shows. Tokens that were made with a token of KEY end\n" +
 			"too. Works on a running node, and on the home of one that is stopped.",
-		example: "mero admin revoke 0f3c2b1a99d84e6f8a7b6c5d4e3f2a1b",
-		run: func(ctx context.Context, e *env) error {
-			ids, err := e.ids()
+		Example: "mero admin revoke 0f3c2b1a99d84e6f8a7b6c5d4e3f2a1b",
+		Run: func(ctx context.Context, e *line.Env) error {
+			ids, err := e.IDs()
 			if err != nil {
 				return err
 			}
 			var docs []keyDoc
-			err = e.tokens(ctx,
+			err = tokens(ctx, e,
 				func(client *api.Client) error {
 					for _, id := range ids {
 						k, err := client.RevokeToken(ctx, id)
@@ -101,7 +102,7 @@ func adminRevoke() *verb {
 					for _, id := range ids {
 						k, err := issuer.Revoke(id)
 						if errors.Is(err, auth.ErrUnknownKey) {
-							return notFound("see mero admin keys", "there is no key %s", id)
+							return line.NotFound("see mero admin keys", "there is no key %s", id)
 						}
 						if err != nil {
 							return err
@@ -112,7 +113,7 @@ func adminRevoke() *verb {
 				})
 			// What was revoked before one failed is said all the same.
 			for _, k := range docs {
-				if outErr := e.object(k, func(w io.Writer) { show.Line(w, "revoked %s", k.KeyID) }); err == nil {
+				if outErr := e.Object(k, func(w io.Writer) { show.Line(w, "revoked %s", k.KeyID) }); err == nil {
 					err = outErr
 				}
 			}
@@ -123,36 +124,13 @@ func adminRevoke() *verb {
 
 // tokens works on the tokens of a running node through its API, and on those of
 // a stopped node's home in place.
-func (e *env) tokens(ctx context.Context, running func(*api.Client) error, stopped func(*auth.Issuer) error) error {
-	if _, locked := e.home.Running(); locked || e.apiURL != "" {
-		client, err := e.client()
+func tokens(ctx context.Context, e *line.Env, running func(*api.Client) error, stopped func(*auth.Issuer) error) error {
+	if _, locked := e.Home.Running(); locked || e.APIURL != "" {
+		client, err := e.Client()
 		if err != nil {
 			return err
 		}
 		return running(client)
 	}
-	return e.offline(func(cfg node.Config) error { return node.WithIssuer(ctx, e.home, cfg, stopped) })
-}
-
-// offline works in the home of a node that is stopped.
-func (e *env) offline(do func(node.Config) error) error {
-	if err := e.initialised(); err != nil {
-		return err
-	}
-	eff, err := node.LoadConfig(node.Sources{File: e.home.ConfigFile(), Environ: e.environ})
-	if err != nil {
-		return err
-	}
-	return do(eff.Config)
-}
-
-func (e *env) initialised() error {
-	if e.home.Initialised() {
-		return nil
-	}
-	hint := "make it: mero node init"
-	if e.home.Name() != node.DefaultName {
-		hint += " --node " + e.home.Name()
-	}
-	return &failure{code: exitFailed, text: "there is no node in " + e.home.Dir(), hint: hint}
+	return e.Offline(func(cfg node.Config) error { return node.WithIssuer(ctx, e.Home, cfg, stopped) })
 }

@@ -2,13 +2,13 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"io"
 	"maps"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node"
 	"mero/node/api"
@@ -33,26 +33,26 @@ func scopeFlag() cli.Flag {
 }
 
 // aliasScope reads --kind and --context.
-func (e *env) aliasScope(ctx context.Context, client *api.Client) (api.AliasScope, error) {
+func aliasScope(ctx context.Context, e *line.Env, client *api.Client) (api.AliasScope, error) {
 	kinds := []string{string(api.AliasContext), string(api.AliasApplication), string(api.AliasIdentity)}
-	kind := e.c.String("kind")
+	kind := e.Flags.String("kind")
 	if kind == "app" {
 		kind = string(api.AliasApplication)
 	}
 	if !slices.Contains(kinds, kind) {
-		return api.AliasScope{}, &usageError{
-			text: "--kind " + kind + ": an alias names a context, an application or an identity", nearest: node.Nearest(kind, kinds),
+		return api.AliasScope{}, &line.UsageError{
+			Text: "--kind " + kind + ": an alias names a context, an application or an identity", Nearest: node.Nearest(kind, kinds),
 		}
 	}
 	scope := api.AliasScope{Kind: api.AliasKind(kind)}
-	in := e.c.String("context")
+	in := e.Flags.String("context")
 	switch {
 	case scope.Kind != api.AliasIdentity && in != "":
-		return api.AliasScope{}, usagef("--context is for --kind identity only")
+		return api.AliasScope{}, line.Usagef("--context is for --kind identity only")
 	case scope.Kind == api.AliasIdentity && in == "":
-		return api.AliasScope{}, usagef("--kind identity wants --context CONTEXT: an identity has its aliases in one context")
+		return api.AliasScope{}, line.Usagef("--kind identity wants --context CONTEXT: an identity has its aliases in one context")
 	case scope.Kind == api.AliasIdentity:
-		id, err := e.contextID(ctx, client, in)
+		id, err := e.ContextID(ctx, client, in)
 		if err != nil {
 			return api.AliasScope{}, err
 		}
@@ -61,151 +61,122 @@ func (e *env) aliasScope(ctx context.Context, client *api.Client) (api.AliasScop
 	return scope, nil
 }
 
-func aliasSet() *verb {
-	return &verb{
-		name: "set", args: "ALIAS ID", min: 2, max: 2, summary: "name a context, an application or an identity",
-		example: "mero alias set notes 9oPK2kDyG4wQCCuGW9HYKnqJg4LdCfUtgHYgR4ehyJZt",
-		flags:   []cli.Flag{kindFlag(), scopeFlag(), &cli.BoolFlag{Name: "force", Usage: "take the alias away from what it names now"}},
-		run: func(ctx context.Context, e *env) error {
-			name := e.arg(0)
+func aliasSet() *line.Verb {
+	return &line.Verb{
+		Name: "set", Args: "ALIAS ID", Min: 2, Max: 2, Summary: "name a context, an application or an identity",
+		Example: "mero alias set notes 9oPK2kDyG4wQCCuGW9HYKnqJg4LdCfUtgHYgR4ehyJZt",
+		Flags:   []cli.Flag{kindFlag(), scopeFlag(), &cli.BoolFlag{Name: "force", Usage: "take the alias away from what it names now"}},
+		Run: func(ctx context.Context, e *line.Env) error {
+			name := e.Arg(0)
 			if err := api.CheckAlias(name); err != nil {
-				return usagef("%q can not be an alias: %v", name, err)
+				return line.Usagef("%q can not be an alias: %v", name, err)
 			}
-			id, err := api.ParseID(e.arg(1))
+			id, err := api.ParseID(e.Arg(1))
 			if err != nil {
-				return usagef("%s is not an id: %v", e.arg(1), err)
+				return line.Usagef("%s is not an id: %v", e.Arg(1), err)
 			}
-			client, err := e.client()
-			if err != nil {
-				return err
-			}
-			scope, err := e.aliasScope(ctx, client)
+			client, err := e.Client()
 			if err != nil {
 				return err
 			}
-			if e.c.Bool("force") {
+			scope, err := aliasScope(ctx, e, client)
+			if err != nil {
+				return err
+			}
+			if e.Flags.Bool("force") {
 				if err := client.DeleteAlias(ctx, scope, name); err != nil {
 					return err
 				}
 			}
-			if err := e.setAlias(ctx, client, scope, name, id); err != nil {
+			if err := e.SetAlias(ctx, client, scope, name, id); err != nil {
 				return err
 			}
-			return e.object(aliasDoc{name, scope.Kind, id}, func(w io.Writer) { show.Line(w, "%s is %s %s", name, scope.Kind, e.id(id)) })
+			return e.Object(aliasDoc{name, scope.Kind, id}, func(w io.Writer) { show.Line(w, "%s is %s %s", name, scope.Kind, e.ID(id)) })
 		},
 	}
 }
 
-// setAlias names an id; having that name already is no error.
-func (e *env) setAlias(ctx context.Context, client *api.Client, scope api.AliasScope, name string, id api.ID) error {
-	err := client.CreateAlias(ctx, scope, name, id)
-	var answer *api.Error
-	if !errors.As(err, &answer) || answer.Kind != api.KindAliasExists {
-		return err
-	}
-	now, ok, lookErr := client.LookupAlias(ctx, scope, name)
-	if lookErr == nil && ok && now == id {
-		return nil
-	}
-	return aliasTaken(scope, name, now, err)
-}
-
-func aliasTaken(scope api.AliasScope, name string, id api.ID, cause error) error {
-	return &failure{
-		code: exitFailed, text: "alias " + name + " is already that of " + string(scope.Kind) + " " + id.String(),
-		hint: "choose another name, or free that one: mero alias remove " + name + " --kind " + string(scope.Kind), cause: cause,
-	}
-}
-
-func (e *env) aliasFree(ctx context.Context, client *api.Client, scope api.AliasScope, name string) error {
-	id, taken, err := client.LookupAlias(ctx, scope, name)
-	if err != nil || !taken {
-		return err
-	}
-	return aliasTaken(scope, name, id, nil)
-}
-
-func aliasGet() *verb {
-	return &verb{
-		name: "get", args: "ALIAS", min: 1, max: 1, summary: "print the id that an alias names",
-		example: "mero alias get notes",
-		flags:   []cli.Flag{kindFlag(), scopeFlag()},
-		run: func(ctx context.Context, e *env) error {
-			_, scope, id, err := e.namedAlias(ctx)
+func aliasGet() *line.Verb {
+	return &line.Verb{
+		Name: "get", Args: "ALIAS", Min: 1, Max: 1, Summary: "print the id that an alias names",
+		Example: "mero alias get notes",
+		Flags:   []cli.Flag{kindFlag(), scopeFlag()},
+		Run: func(ctx context.Context, e *line.Env) error {
+			_, scope, id, err := namedAlias(ctx, e)
 			if err != nil {
 				return err
 			}
-			return e.object(aliasDoc{e.arg(0), scope.Kind, id}, func(w io.Writer) { show.Line(w, "%s", e.id(id)) })
+			return e.Object(aliasDoc{e.Arg(0), scope.Kind, id}, func(w io.Writer) { show.Line(w, "%s", e.ID(id)) })
 		},
 	}
 }
 
-func aliasRemove() *verb {
-	return &verb{
-		name: "remove", args: "ALIAS", min: 1, max: 1, summary: "forget an alias; what it names stays",
-		example: "mero alias remove notes",
-		flags:   []cli.Flag{kindFlag(), scopeFlag()},
-		run: func(ctx context.Context, e *env) error {
-			client, scope, id, err := e.namedAlias(ctx)
+func aliasRemove() *line.Verb {
+	return &line.Verb{
+		Name: "remove", Args: "ALIAS", Min: 1, Max: 1, Summary: "forget an alias; what it names stays",
+		Example: "mero alias remove notes",
+		Flags:   []cli.Flag{kindFlag(), scopeFlag()},
+		Run: func(ctx context.Context, e *line.Env) error {
+			client, scope, id, err := namedAlias(ctx, e)
 			if err != nil {
 				return err
 			}
-			if err := client.DeleteAlias(ctx, scope, e.arg(0)); err != nil {
+			if err := client.DeleteAlias(ctx, scope, e.Arg(0)); err != nil {
 				return err
 			}
-			return e.object(aliasDoc{e.arg(0), scope.Kind, id}, func(w io.Writer) { show.Line(w, "removed %s", e.arg(0)) })
+			return e.Object(aliasDoc{e.Arg(0), scope.Kind, id}, func(w io.Writer) { show.Line(w, "removed %s", e.Arg(0)) })
 		},
 	}
 }
 
 // namedAlias finds the alias of the first argument, or says that there is none.
-func (e *env) namedAlias(ctx context.Context) (*api.Client, api.AliasScope, api.ID, error) {
-	name := e.arg(0)
+func namedAlias(ctx context.Context, e *line.Env) (*api.Client, api.AliasScope, api.ID, error) {
+	name := e.Arg(0)
 	if err := api.CheckAlias(name); err != nil {
-		return nil, api.AliasScope{}, api.ID{}, usagef("%q can not be an alias: %v", name, err)
+		return nil, api.AliasScope{}, api.ID{}, line.Usagef("%q can not be an alias: %v", name, err)
 	}
-	client, err := e.client()
+	client, err := e.Client()
 	if err != nil {
 		return nil, api.AliasScope{}, api.ID{}, err
 	}
-	scope, err := e.aliasScope(ctx, client)
+	scope, err := aliasScope(ctx, e, client)
 	if err != nil {
 		return nil, api.AliasScope{}, api.ID{}, err
 	}
 	id, ok, err := client.LookupAlias(ctx, scope, name)
 	if err == nil && !ok {
-		err = notFound("see mero alias list", "there is no alias %q for a %s", name, scope.Kind)
+		err = line.NotFound("see mero alias list", "there is no alias %q for a %s", name, scope.Kind)
 	}
 	return client, scope, id, err
 }
 
-func aliasList() *verb {
-	return &verb{
-		name: "list", max: 0, summary: "list aliases",
-		long:    "Without --kind, those of contexts and applications; those of identities need --context.",
-		example: "mero alias list",
-		flags: []cli.Flag{
+func aliasList() *line.Verb {
+	return &line.Verb{
+		Name: "list", Max: 0, Summary: "list aliases",
+		Long:    "Without --kind, those of contexts and applications; those of identities need --context.",
+		Example: "mero alias list",
+		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "kind", Aliases: []string{"k"}, Usage: "`KIND` of what they name: context, application or identity"},
 			scopeFlag(),
 		},
-		run: runAliasList,
+		Run: runAliasList,
 	}
 }
 
-func runAliasList(ctx context.Context, e *env) error {
-	client, err := e.client()
+func runAliasList(ctx context.Context, e *line.Env) error {
+	client, err := e.Client()
 	if err != nil {
 		return err
 	}
 	scopes := []api.AliasScope{{Kind: api.AliasContext}, {Kind: api.AliasApplication}}
-	if e.c.String("kind") != "" {
-		scope, err := e.aliasScope(ctx, client)
+	if e.Flags.String("kind") != "" {
+		scope, err := aliasScope(ctx, e, client)
 		if err != nil {
 			return err
 		}
 		scopes = []api.AliasScope{scope}
-	} else if in := e.c.String("context"); in != "" {
-		id, err := e.contextID(ctx, client, in)
+	} else if in := e.Flags.String("context"); in != "" {
+		id, err := e.ContextID(ctx, client, in)
 		if err != nil {
 			return err
 		}
@@ -221,8 +192,8 @@ func runAliasList(ctx context.Context, e *env) error {
 			docs = append(docs, aliasDoc{name, scope.Kind, aliases[name]})
 		}
 	}
-	return list(e, docs, []string{"ALIAS", "KIND", "ID"}, func(a aliasDoc) []string {
-		return []string{a.Alias, string(a.Kind), e.id(a.ID)}
+	return line.List(e, docs, []string{"ALIAS", "KIND", "ID"}, func(a aliasDoc) []string {
+		return []string{a.Alias, string(a.Kind), e.ID(a.ID)}
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
@@ -32,12 +33,12 @@ func newAppDoc(a api.Application) appDoc {
 	}
 }
 
-func appList() *verb {
-	return &verb{
-		name: "list", max: 0, summary: "list the installed applications",
-		example: "mero app list",
-		run: func(ctx context.Context, e *env) error {
-			client, err := e.client()
+func appList() *line.Verb {
+	return &line.Verb{
+		Name: "list", Max: 0, Summary: "list the installed applications",
+		Example: "mero app list",
+		Run: func(ctx context.Context, e *line.Env) error {
+			client, err := e.Client()
 			if err != nil {
 				return err
 			}
@@ -49,28 +50,28 @@ func appList() *verb {
 			for _, a := range apps {
 				docs = append(docs, newAppDoc(a))
 			}
-			return list(e, docs, []string{"APPLICATION", "PACKAGE", "VERSION", "SIZE", "SOURCE"}, func(a appDoc) []string {
-				return []string{e.id(a.ApplicationID), a.Package, a.Version, show.Bytes(a.Size), a.Source}
+			return line.List(e, docs, []string{"APPLICATION", "PACKAGE", "VERSION", "SIZE", "SOURCE"}, func(a appDoc) []string {
+				return []string{e.ID(a.ApplicationID), a.Package, a.Version, show.Bytes(a.Size), a.Source}
 			})
 		},
 	}
 }
 
-func appGet() *verb {
-	return &verb{
-		name: "get", args: "APP…", min: 1, max: -1, summary: "describe applications",
-		example: "mero app get kv",
-		run: func(ctx context.Context, e *env) error {
-			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
+func appGet() *line.Verb {
+	return &line.Verb{
+		Name: "get", Args: "APP…", Min: 1, Max: -1, Summary: "describe applications",
+		Example: "mero app get kv",
+		Run: func(ctx context.Context, e *line.Env) error {
+			return line.Each(ctx, e, e.AppID, func(client *api.Client, id ident.AppID) error {
 				a, err := client.Application(ctx, id)
 				if err != nil {
 					return err
 				}
 				doc := newAppDoc(a)
-				return e.object(doc, func(w io.Writer) {
+				return e.Object(doc, func(w io.Writer) {
 					show.Pairs(
-						w, "application", e.id(doc.ApplicationID), "package", doc.Package, "version", doc.Version,
-						"size", show.Bytes(doc.Size), "source", doc.Source, "blob", e.id(doc.BlobID),
+						w, "application", e.ID(doc.ApplicationID), "package", doc.Package, "version", doc.Version,
+						"size", show.Bytes(doc.Size), "source", doc.Source, "blob", e.ID(doc.BlobID),
 						"metadata", doc.Metadata, "installed", show.Time(doc.InstalledAt),
 					)
 				})
@@ -79,24 +80,24 @@ func appGet() *verb {
 	}
 }
 
-func appRemove() *verb {
-	return &verb{
-		name: "remove", args: "APP…", min: 1, max: -1, summary: "remove applications from the node",
-		long:    "Contexts keep working only with their application, so one that a context uses is not\nremoved; delete the context first. Its aliases on this node go with it.",
-		example: "mero app remove kv --yes",
-		flags:   []cli.Flag{yesFlag()},
-		run: func(ctx context.Context, e *env) error {
-			if err := e.confirm("remove " + countText(len(e.args), "application")); err != nil {
+func appRemove() *line.Verb {
+	return &line.Verb{
+		Name: "remove", Args: "APP…", Min: 1, Max: -1, Summary: "remove applications from the node",
+		Long:    "Contexts keep working only with their application, so one that a context uses is not\nremoved; delete the context first. Its aliases on this node go with it.",
+		Example: "mero app remove kv --yes",
+		Flags:   []cli.Flag{line.YesFlag()},
+		Run: func(ctx context.Context, e *line.Env) error {
+			if err := e.Confirm("remove " + countText(len(e.Args), "application")); err != nil {
 				return err
 			}
-			return each(ctx, e, e.appID, func(client *api.Client, id ident.AppID) error {
+			return line.Each(ctx, e, e.AppID, func(client *api.Client, id ident.AppID) error {
 				if _, err := client.Application(ctx, id); err != nil {
 					return err // the API removes what is not there without a word
 				}
 				if err := client.RemoveApplication(ctx, id); err != nil {
 					return err
 				}
-				return e.object(installed{id}, func(w io.Writer) { show.Line(w, "removed %s", e.id(id)) })
+				return e.Object(installed{id}, func(w io.Writer) { show.Line(w, "removed %s", e.ID(id)) })
 			})
 		},
 	}

@@ -12,40 +12,41 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mero/commands/bench"
+	"mero/commands/line"
 	"mero/node"
 )
 
-func benchmarks() *verb {
+func benchmarks() *line.Verb {
 	var long strings.Builder
 	long.WriteString("Each measure starts nodes of its own, on free ports, in a directory that is deleted at\nthe end; a running node is not touched. Without MEASURE all run, for some minutes:\n")
 	for _, m := range bench.Measures() {
 		_, _ = fmt.Fprintf(&long, "  %-4s %s\n", m.ID, m.What) // a Builder does not fail
 	}
 	long.WriteString("Figures and targets are explained in node/BENCHMARKS.md.")
-	return &verb{
-		name: "bench", args: "[MEASURE…]", max: -1, slow: true, summary: "measure this program on this machine",
-		long: long.String(), example: "mero bench --quick P15 P18",
-		flags: []cli.Flag{
+	return &line.Verb{
+		Name: "bench", Args: "[MEASURE…]", Max: -1, Slow: true, Summary: "measure this program on this machine",
+		Long: long.String(), Example: "mero bench --quick P15 P18",
+		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "quick", Usage: "smaller and shorter: a first idea in about a minute"},
 			&cli.StringSliceFlag{Name: "app", Usage: "`FILE` of a key-value application to measure beside the embedded one, may be repeated: init{}, set{key, value}, get{key}"},
 			&cli.StringFlag{Name: "dir", DefaultText: "the system's for temporary files", Usage: "`DIR` to make the nodes' homes in; its disk decides what fsync costs"},
 		},
-		run: runBench,
+		Run: runBench,
 	}
 }
 
-func runBench(ctx context.Context, e *env) error {
-	if len(e.args) == 1 && e.arg(0) == bench.BareWord {
-		return bench.ServeBare(ctx, e.in, e.out)
+func runBench(ctx context.Context, e *line.Env) error {
+	if len(e.Args) == 1 && e.Arg(0) == bench.BareWord {
+		return bench.ServeBare(ctx, e.In, e.Out)
 	}
-	cfg := bench.Config{Only: e.args, Size: bench.Full(), Dir: e.c.String("dir"), Progress: func(text string) { e.note("%s", text) }}
-	if err := checkMeasures(e.args); err != nil {
+	cfg := bench.Config{Only: e.Args, Size: bench.Full(), Dir: e.Flags.String("dir"), Progress: func(text string) { e.Note("%s", text) }}
+	if err := checkMeasures(e.Args); err != nil {
 		return err
 	}
-	if e.c.Bool("quick") {
+	if e.Flags.Bool("quick") {
 		cfg.Size = bench.Quick()
 	}
-	for _, file := range e.c.StringSlice("app") {
+	for _, file := range e.Flags.StringSlice("app") {
 		app, err := readApp(file)
 		if err != nil {
 			return err
@@ -55,14 +56,14 @@ func runBench(ctx context.Context, e *env) error {
 	var results []bench.Result
 	err := bench.Run(ctx, cfg, func(r bench.Result) error {
 		results = append(results, r)
-		if e.json {
-			return e.object(r, nil)
+		if e.JSON {
+			return e.Object(r, nil)
 		}
 		return nil
 	})
-	if !e.json { // what was measured before an error is shown, too
+	if !e.JSON { // what was measured before an error is shown, too
 		head := []string{"ID", "MEASURE", "APP", "VALUE", "TARGET", "STRETCH", "MET", "P50", "P99", "NOTE"}
-		err = errors.Join(err, list(e, results, head, benchRow))
+		err = errors.Join(err, line.List(e, results, head, benchRow))
 	}
 	return err
 }
@@ -79,9 +80,9 @@ next:
 				continue next
 			}
 		}
-		return &usageError{
-			text:    "there is no measure " + strconv.Quote(id) + ", only " + strings.Join(known, " "),
-			nearest: node.Nearest(id, known),
+		return &line.UsageError{
+			Text:    "there is no measure " + strconv.Quote(id) + ", only " + strings.Join(known, " "),
+			Nearest: node.Nearest(id, known),
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node/api"
 )
@@ -35,56 +36,56 @@ type eventDoc struct {
 	Handler *string   `json:"handler"`
 }
 
-func callMethod() *verb {
-	return &verb{
-		name: "call", args: "METHOD", min: 1, max: 1, summary: "call a method of a context's application",
-		long:    "Prints what the method returned, as JSON. With --dry-run nothing is committed, and\nwhat would have changed is printed too.",
-		example: `mero call set --context notes --args '{"key":"a","value":"1"}'`,
-		flags: []cli.Flag{
+func callMethod() *line.Verb {
+	return &line.Verb{
+		Name: "call", Args: "METHOD", Min: 1, Max: 1, Summary: "call a method of a context's application",
+		Long:    "Prints what the method returned, as JSON. With --dry-run nothing is committed, and\nwhat would have changed is printed too.",
+		Example: `mero call set --context notes --args '{"key":"a","value":"1"}'`,
+		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "`CONTEXT` to call"},
 			&cli.StringFlag{Name: "args", Usage: "`JSON` for the method (default: {})"},
 			&cli.StringFlag{Name: "as", Usage: "`KEY` of the member to act as"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "commit nothing, and show what would change"},
 		},
-		run: runCall,
+		Run: runCall,
 	}
 }
 
-func runCall(ctx context.Context, e *env) error {
-	if e.c.String("context") == "" {
-		return usagef("mero call wants --context CONTEXT")
+func runCall(ctx context.Context, e *line.Env) error {
+	if e.Flags.String("context") == "" {
+		return line.Usagef("mero call wants --context CONTEXT")
 	}
-	args := e.c.String("args")
+	args := e.Flags.String("args")
 	if args == "" {
 		args = "{}"
 	}
 	if err := checkJSON("--args", args); err != nil {
 		return err
 	}
-	client, err := e.client()
+	client, err := e.Client()
 	if err != nil {
 		return err
 	}
-	params := api.ExecuteParams{Method: e.arg(0), ArgsJSON: json.RawMessage(args)}
-	if params.ContextID, err = e.contextID(ctx, client, e.c.String("context")); err != nil {
+	params := api.ExecuteParams{Method: e.Arg(0), ArgsJSON: json.RawMessage(args)}
+	if params.ContextID, err = e.ContextID(ctx, client, e.Flags.String("context")); err != nil {
 		return err
 	}
-	if params.ExecutorPublicKey, err = e.member(ctx, client, params.ContextID, e.c.String("as")); err != nil {
+	if params.ExecutorPublicKey, err = e.Member(ctx, client, params.ContextID, e.Flags.String("as")); err != nil {
 		return err
 	}
-	if e.c.Bool("dry-run") {
+	if e.Flags.Bool("dry-run") {
 		result, err := client.Call(ctx, api.CallRequest{ExecuteParams: params, DryRun: true})
 		if err != nil {
 			return err
 		}
-		return e.printDryRun(result)
+		return printDryRun(e, result)
 	}
 	result, err := client.Execute(ctx, params)
 	if err != nil {
 		return err
 	}
 	doc := outputDoc{orNull(result.Output)}
-	return e.object(doc, func(w io.Writer) { show.Line(w, "%s", doc.Output) })
+	return e.Object(doc, func(w io.Writer) { show.Line(w, "%s", doc.Output) })
 }
 
 func orNull(doc json.RawMessage) json.RawMessage {
@@ -94,7 +95,7 @@ func orNull(doc json.RawMessage) json.RawMessage {
 	return doc
 }
 
-func (e *env) printDryRun(r api.CallResponse) error {
+func printDryRun(e *line.Env, r api.CallResponse) error {
 	doc := dryDoc{Output: orNull(r.Output), Changes: []changeDoc{}, Events: []eventDoc{}, Logs: r.Logs}
 	if doc.Logs == nil {
 		doc.Logs = []string{}
@@ -105,5 +106,5 @@ func (e *env) printDryRun(r api.CallResponse) error {
 	for _, ev := range r.Events {
 		doc.Events = append(doc.Events, eventDoc(ev))
 	}
-	return e.object(doc, func(io.Writer) { e.show().DryRun(&r) })
+	return e.Object(doc, func(io.Writer) { e.Show().DryRun(&r) })
 }

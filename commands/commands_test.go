@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"mero/commands"
+	"mero/commands/line"
 )
 
 // mero runs a command line in this process.
@@ -33,7 +34,7 @@ func TestVerbs(t *testing.T) {
 		globals[name] = true
 	}
 	for _, v := range commands.Verbs() {
-		t.Run(v.Path, func(t *testing.T) {
+		t.Run(v.Path(), func(t *testing.T) {
 			if len(v.Summary) < 10 || len(v.Summary) > 80 || strings.HasSuffix(v.Summary, ".") || strings.Contains(v.Summary, "\n") {
 				t.Errorf("the summary is not one line: %q", v.Summary)
 			}
@@ -43,7 +44,7 @@ func TestVerbs(t *testing.T) {
 				}
 			}
 			words := strings.Fields(v.Example)
-			if len(words) < 2 || words[0] != "mero" || !strings.HasPrefix(v.Example, "mero "+v.Path) {
+			if len(words) < 2 || words[0] != "mero" || !strings.HasPrefix(v.Example, "mero "+v.Path()) {
 				t.Fatalf("the example is not of this verb: %q", v.Example)
 			}
 			if _, err := commands.Sort(splitShell(v.Example)[1:]...); err != nil {
@@ -58,11 +59,11 @@ func TestVerbs(t *testing.T) {
 					seen[name] = true
 				}
 			}
-			out, _, code := mero(t, append(strings.Fields(v.Path), "--help")...)
+			out, _, code := mero(t, append(strings.Fields(v.Path()), "--help")...)
 			if code != 0 {
 				t.Fatalf("--help ends with %d", code)
 			}
-			for _, part := range []string{v.Summary, v.Usage, v.Example, v.Long} {
+			for _, part := range []string{v.Summary, v.Usage(), v.Example, v.Long} {
 				if !strings.Contains(out, part) {
 					t.Errorf("--help does not say %q", part)
 				}
@@ -94,7 +95,7 @@ func splitShell(line string) []string {
 // wherever it may stand; cli/v2 must be given the same.
 func TestFlagsInEveryPlace(t *testing.T) {
 	for _, v := range commands.Verbs() {
-		path := strings.Fields(v.Path)
+		path := strings.Fields(v.Path())
 		args := []string{"one", "two"}
 		for _, own := range []bool{true, false} {
 			flags := v.Flags
@@ -109,7 +110,7 @@ func TestFlagsInEveryPlace(t *testing.T) {
 					}
 					forms := [][]string{{dash}}
 					value := "true"
-					if commands.TakesValue(f) {
+					if line.TakesValue(f) {
 						value = "x=y"
 						forms = [][]string{{dash, value}, {dash + "=" + value}}
 					}
@@ -187,9 +188,9 @@ func TestHelp(t *testing.T) {
 	}
 	out, _, _ := mero(t, "--help")
 	for _, v := range commands.Verbs() {
-		for word := range strings.FieldsSeq(v.Path) {
+		for word := range strings.FieldsSeq(v.Path()) {
 			if !strings.Contains(out, word) {
-				t.Errorf("mero --help does not name %s", v.Path)
+				t.Errorf("mero --help does not name %s", v.Path())
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
@@ -43,12 +44,12 @@ func newContextDoc(c api.Context) contextDoc {
 	}
 }
 
-func contextList() *verb {
-	return &verb{
-		name: "list", max: 0, summary: "list the contexts on this node",
-		example: "mero context list --short",
-		run: func(ctx context.Context, e *env) error {
-			client, err := e.client()
+func contextList() *line.Verb {
+	return &line.Verb{
+		Name: "list", Max: 0, Summary: "list the contexts on this node",
+		Example: "mero context list --short",
+		Run: func(ctx context.Context, e *line.Env) error {
+			client, err := e.Client()
 			if err != nil {
 				return err
 			}
@@ -66,38 +67,38 @@ func contextList() *verb {
 				doc.Aliases = aliasesOf(aliases, api.ID(c.ID))
 				docs = append(docs, doc)
 			}
-			return list(e, docs, []string{"CONTEXT", "ALIAS", "APPLICATION", "MEMBERS", "STATE", "DELTAS", "ROOT"}, func(c contextDoc) []string {
+			return line.List(e, docs, []string{"CONTEXT", "ALIAS", "APPLICATION", "MEMBERS", "STATE", "DELTAS", "ROOT"}, func(c contextDoc) []string {
 				return []string{
-					e.id(c.ContextID), strings.Join(c.Aliases, " "), e.id(c.ApplicationID), strconv.Itoa(c.Members),
-					show.Bytes(c.StateBytes), strconv.FormatUint(c.Deltas, 10), e.id(c.RootHash),
+					e.ID(c.ContextID), strings.Join(c.Aliases, " "), e.ID(c.ApplicationID), strconv.Itoa(c.Members),
+					show.Bytes(c.StateBytes), strconv.FormatUint(c.Deltas, 10), e.ID(c.RootHash),
 				}
 			})
 		},
 	}
 }
 
-func contextGet() *verb {
-	return &verb{
-		name: "get", args: "CONTEXT…", min: 1, max: -1, summary: "describe contexts",
-		example: "mero context get notes",
-		run: func(ctx context.Context, e *env) error {
-			return each(ctx, e, e.contextID, func(client *api.Client, id ident.ContextID) error {
+func contextGet() *line.Verb {
+	return &line.Verb{
+		Name: "get", Args: "CONTEXT…", Min: 1, Max: -1, Summary: "describe contexts",
+		Example: "mero context get notes",
+		Run: func(ctx context.Context, e *line.Env) error {
+			return line.Each(ctx, e, e.ContextID, func(client *api.Client, id ident.ContextID) error {
 				c, err := client.Context(ctx, id)
 				if err != nil {
 					return err
 				}
 				doc := newContextDoc(c)
-				return e.object(doc, func(w io.Writer) {
+				return e.Object(doc, func(w io.Writer) {
 					heads := make([]string, 0, len(doc.DagHeads))
 					for _, head := range doc.DagHeads {
-						heads = append(heads, e.id(head))
+						heads = append(heads, e.ID(head))
 					}
 					state := show.Bytes(doc.StateBytes)
 					if !doc.Initialized {
 						state = "not here yet"
 					}
 					show.Pairs(
-						w, "context", e.id(doc.ContextID), "application", e.id(doc.ApplicationID), "root", e.id(doc.RootHash),
+						w, "context", e.ID(doc.ContextID), "application", e.ID(doc.ApplicationID), "root", e.ID(doc.RootHash),
 						"heads", strings.Join(heads, " "), "members", strconv.Itoa(doc.Members), "state", state,
 						"deltas", fmt.Sprintf("%d folded, %d void, %d waiting", doc.Deltas, doc.Void, doc.Waiting), "created", show.Time(doc.CreatedAt),
 					)
@@ -107,29 +108,29 @@ func contextGet() *verb {
 	}
 }
 
-func contextDelete() *verb {
-	return &verb{
-		name: "delete", args: "CONTEXT…", min: 1, max: -1, summary: "delete contexts from this node, here only",
-		long:    "Other members keep theirs. What only this node has is gone, its aliases here too.",
-		example: "mero context delete notes --yes",
-		flags:   []cli.Flag{yesFlag()},
-		run: func(ctx context.Context, e *env) error {
+func contextDelete() *line.Verb {
+	return &line.Verb{
+		Name: "delete", Args: "CONTEXT…", Min: 1, Max: -1, Summary: "delete contexts from this node, here only",
+		Long:    "Other members keep theirs. What only this node has is gone, its aliases here too.",
+		Example: "mero context delete notes --yes",
+		Flags:   []cli.Flag{line.YesFlag()},
+		Run: func(ctx context.Context, e *line.Env) error {
 			type deleted struct {
 				ContextID ident.ContextID `json:"contextId"`
 				Deleted   bool            `json:"deleted"`
 			}
-			if err := e.confirm("delete " + countText(len(e.args), "context") + " and its state from this node"); err != nil {
+			if err := e.Confirm("delete " + countText(len(e.Args), "context") + " and its state from this node"); err != nil {
 				return err
 			}
-			return each(ctx, e, e.contextID, func(client *api.Client, id ident.ContextID) error {
+			return line.Each(ctx, e, e.ContextID, func(client *api.Client, id ident.ContextID) error {
 				was, err := client.DeleteContext(ctx, id)
 				if err != nil {
 					return err
 				}
 				if !was {
-					return notFound("see mero context list", "context %s is not on this node", id)
+					return line.NotFound("see mero context list", "context %s is not on this node", id)
 				}
-				return e.object(deleted{id, true}, func(w io.Writer) { show.Line(w, "deleted %s", e.id(id)) })
+				return e.Object(deleted{id, true}, func(w io.Writer) { show.Line(w, "deleted %s", e.ID(id)) })
 			})
 		},
 	}

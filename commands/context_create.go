@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
@@ -20,56 +21,56 @@ type createdDoc struct {
 	MemberPublicKey ident.PublicKey `json:"memberPublicKey"`
 }
 
-func contextCreate() *verb {
-	return &verb{
-		name: "create", max: 0, summary: "make a context: an instance of an application",
-		long:    "The application's init runs with --params; what it wrote is the first state. With\n--seed the context's id follows from the seed, the same everywhere.",
-		example: "mero context create --app kv --name notes",
-		flags: []cli.Flag{
+func contextCreate() *line.Verb {
+	return &line.Verb{
+		Name: "create", Max: 0, Summary: "make a context: an instance of an application",
+		Long:    "The application's init runs with --params; what it wrote is the first state. With\n--seed the context's id follows from the seed, the same everywhere.",
+		Example: "mero context create --app kv --name notes",
+		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "app", Aliases: []string{"a"}, Usage: "`APP` to run"},
 			&cli.StringFlag{Name: "params", Aliases: []string{"p"}, Usage: "`JSON` for the application's init"},
 			&cli.StringFlag{Name: "seed", Usage: "`SEED` of 32 bytes in base58, which fixes the context's id"},
 			&cli.StringFlag{Name: "name", Usage: "`ALIAS` for the context"},
 		},
-		run: runContextCreate,
+		Run: runContextCreate,
 	}
 }
 
-func runContextCreate(ctx context.Context, e *env) error {
-	if e.c.String("app") == "" {
-		return usagef("mero context create wants --app APP")
+func runContextCreate(ctx context.Context, e *line.Env) error {
+	if e.Flags.String("app") == "" {
+		return line.Usagef("mero context create wants --app APP")
 	}
-	params := e.c.String("params")
+	params := e.Flags.String("params")
 	if params != "" {
 		if err := checkJSON("--params", params); err != nil {
 			return err
 		}
 	}
-	name := e.c.String("name")
+	name := e.Flags.String("name")
 	if name != "" {
 		if err := api.CheckAlias(name); err != nil {
-			return usagef("--name: %v", err)
+			return line.Usagef("--name: %v", err)
 		}
 	}
 	req := api.CreateContextRequest{InitializationParams: api.Bytes(params)}
-	if text := e.c.String("seed"); text != "" {
+	if text := e.Flags.String("seed"); text != "" {
 		seed, err := api.ParseHash(text)
 		if err != nil {
-			return usagef("--seed: %v", err)
+			return line.Usagef("--seed: %v", err)
 		}
 		req.ContextSeed = &seed
 	}
-	client, err := e.client()
+	client, err := e.Client()
 	if err != nil {
 		return err
 	}
-	if req.ApplicationID, err = e.appID(ctx, client, e.c.String("app")); err != nil {
+	if req.ApplicationID, err = e.AppID(ctx, client, e.Flags.String("app")); err != nil {
 		return err
 	}
 	scope := api.AliasScope{Kind: api.AliasContext}
 	if name != "" {
 		// Before the context is made: a taken name must not leave one behind.
-		if err := e.aliasFree(ctx, client, scope, name); err != nil {
+		if err := e.AliasFree(ctx, client, scope, name); err != nil {
 			return err
 		}
 	}
@@ -78,12 +79,12 @@ func runContextCreate(ctx context.Context, e *env) error {
 		return err
 	}
 	if name != "" {
-		err = e.setAlias(ctx, client, scope, name, api.ID(made.ContextID))
+		err = e.SetAlias(ctx, client, scope, name, api.ID(made.ContextID))
 	}
 	doc := createdDoc{made.ContextID, made.MemberPublicKey}
 	// It is there, whatever became of its name.
-	return errors.Join(err, e.object(doc, func(w io.Writer) {
-		show.Pairs(w, "context", e.id(doc.ContextID), "member", e.id(doc.MemberPublicKey))
+	return errors.Join(err, e.Object(doc, func(w io.Writer) {
+		show.Pairs(w, "context", e.ID(doc.ContextID), "member", e.ID(doc.MemberPublicKey))
 	}))
 }
 
@@ -95,9 +96,9 @@ func checkJSON(flag, text string) error {
 	err := dec.Decode(&v)
 	if err == nil {
 		if _, err := dec.Token(); err != io.EOF {
-			return usagef("%s is not JSON: something follows the value", flag)
+			return line.Usagef("%s is not JSON: something follows the value", flag)
 		}
 		return nil
 	}
-	return &usageError{text: flag + " is not JSON: " + err.Error() + " in " + text, cause: err}
+	return &line.UsageError{Text: flag + " is not JSON: " + err.Error() + " in " + text, Cause: err}
 }

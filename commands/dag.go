@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node"
 	"mero/node/api"
@@ -23,15 +24,15 @@ const (
 // treeLimit is how many deltas a tree shows unless told.
 const treeLimit = 100
 
-func dagInspect() *verb {
-	return &verb{
-		name: "inspect", args: "CONTEXT", min: 1, max: 1, slow: true, summary: "show the deltas of a context, the newest first",
-		long: "Each delta with its fate: folded (it is in the state), void (it has no effect, for a\n" +
+func dagInspect() *line.Verb {
+	return &line.Verb{
+		Name: "inspect", Args: "CONTEXT", Min: 1, Max: 1, Slow: true, Summary: "show the deltas of a context, the newest first",
+		Long: "Each delta with its fate: folded (it is in the state), void (it has no effect, for a\n" +
 			"reason), or waiting (for something that this node lacks). Works on a running node, and\n" +
 			"on the home of one that is stopped. TIME is 2026-01-31T12:00:00Z, 2026-01-31, or how\n" +
 			"long ago: 90s, 15m, 24h, 7d.",
-		example: "mero dag inspect notes --since 24h --short",
-		flags: []cli.Flag{
+		Example: "mero dag inspect notes --since 24h --short",
+		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", DefaultText: "tree; json with --output json", Usage: "`FORM`: tree, or json (one object a delta)"},
 			&cli.StringFlag{Name: "delta", Usage: "everything about the delta `ID`: signature, verdict, payload"},
 			&cli.StringFlag{Name: "author", Usage: "only deltas of the member `KEY`"},
@@ -40,7 +41,7 @@ func dagInspect() *verb {
 			&cli.IntFlag{Name: "limit", DefaultText: "100 as a tree, all as json", Usage: "at most the newest `N`; 0 for all"},
 			&cli.BoolFlag{Name: "pending", Usage: "only deltas that wait, with what for; and what was refused lately"},
 		},
-		run: runDagInspect,
+		Run: runDagInspect,
 	}
 }
 
@@ -52,54 +53,54 @@ type dagArgs struct {
 	limit int // 0: all
 }
 
-func readDagArgs(e *env) (a dagArgs, err error) {
-	switch format := e.c.String("format"); format {
+func readDagArgs(e *line.Env) (a dagArgs, err error) {
+	switch format := e.Flags.String("format"); format {
 	case "":
-		a.json = e.json
+		a.json = e.JSON
 	case formatTree, formatJSON:
 		a.json = format == formatJSON
 	default:
-		return a, &usageError{
-			text:    fmt.Sprintf("--format %s: there is no such form, only tree and json", format),
-			nearest: node.Nearest(format, []string{formatTree, formatJSON}),
+		return a, &line.UsageError{
+			Text:    fmt.Sprintf("--format %s: there is no such form, only tree and json", format),
+			Nearest: node.Nearest(format, []string{formatTree, formatJSON}),
 		}
 	}
-	if text := e.c.String("delta"); text != "" {
+	if text := e.Flags.String("delta"); text != "" {
 		id, err := api.ParseHash(text)
 		if err != nil {
-			return a, usagef("--delta %s is not the id of a delta: %v", text, err)
+			return a, line.Usagef("--delta %s is not the id of a delta: %v", text, err)
 		}
 		a.delta = &id
 		for _, name := range []string{"author", "since", "until", "limit", "pending"} {
-			if e.c.IsSet(name) {
-				return a, usagef("--delta is one delta: --%s chooses among several", name)
+			if e.Flags.IsSet(name) {
+				return a, line.Usagef("--delta is one delta: --%s chooses among several", name)
 			}
 		}
 	}
 	now := time.Now()
-	if a.query.Since, err = when("since", e.c.String("since"), now); err != nil {
+	if a.query.Since, err = line.When("since", e.Flags.String("since"), now); err != nil {
 		return a, err
 	}
-	if a.query.Until, err = when("until", e.c.String("until"), now); err != nil {
+	if a.query.Until, err = line.When("until", e.Flags.String("until"), now); err != nil {
 		return a, err
 	}
-	a.query.Pending = e.c.Bool("pending")
-	if a.limit = e.c.Int("limit"); a.limit < 0 {
-		return a, usagef("--limit %d: wants 0 or more", a.limit)
+	a.query.Pending = e.Flags.Bool("pending")
+	if a.limit = e.Flags.Int("limit"); a.limit < 0 {
+		return a, line.Usagef("--limit %d: wants 0 or more", a.limit)
 	}
-	if !e.c.IsSet("limit") && !a.json {
+	if !e.Flags.IsSet("limit") && !a.json {
 		a.limit = treeLimit
 	}
 	return a, nil
 }
 
-func runDagInspect(ctx context.Context, e *env) error {
+func runDagInspect(ctx context.Context, e *line.Env) error {
 	a, err := readDagArgs(e)
 	if err != nil {
 		return err
 	}
-	return e.graphs(ctx, func(g graphs) error {
-		id, err := e.contextID(ctx, g, e.arg(0))
+	return e.Graphs(ctx, func(g line.Graphs) error {
+		id, err := e.ContextID(ctx, g, e.Arg(0))
 		if err != nil {
 			return err
 		}
@@ -108,33 +109,25 @@ func runDagInspect(ctx context.Context, e *env) error {
 			if err != nil {
 				return err
 			}
-			return e.asJSON(a.json).object(detail, func(io.Writer) { e.show().Delta(&detail) })
+			return e.AsJSON(a.json).Object(detail, func(io.Writer) { e.Show().Delta(&detail) })
 		}
-		if author := e.c.String("author"); author != "" {
-			key, err := e.lookup(ctx, g, api.AliasScope{Kind: api.AliasIdentity, Context: id}, author)
+		if author := e.Flags.String("author"); author != "" {
+			key, err := e.Lookup(ctx, g, api.AliasScope{Kind: api.AliasIdentity, Context: id}, author)
 			if err != nil {
 				return err
 			}
 			a.query.Author = (*ident.PublicKey)(&key)
 		}
-		if _, stopped := g.(stoppedGraphs); stopped && a.query.Pending {
-			e.note("what was refused is known to a running node only")
+		if line.IsStopped(g) && a.query.Pending {
+			e.Note("what was refused is known to a running node only")
 		}
-		return e.asJSON(a.json).listDag(ctx, g, id, a)
+		return listDag(ctx, e.AsJSON(a.json), g, id, a)
 	})
 }
 
-// asJSON is the environment with another form for data: --format may differ from
-// --output.
-func (e *env) asJSON(on bool) *env {
-	other := *e
-	other.json = on
-	return &other
-}
-
 // listDag prints page after page, so that no more than one is held.
-func (e *env) listDag(ctx context.Context, g graphs, id ident.ContextID, a dagArgs) error {
-	t := &show.Deltas{Printer: e.show(), Flat: a.query.Author != nil || a.query.Pending}
+func listDag(ctx context.Context, e *line.Env, g line.Graphs, id ident.ContextID, a dagArgs) error {
+	t := &show.Deltas{Printer: e.Show(), Flat: a.query.Author != nil || a.query.Pending}
 	shown, matching := 0, 0
 	for {
 		a.query.Limit = api.MaxDagPage
@@ -148,7 +141,7 @@ func (e *env) listDag(ctx context.Context, g graphs, id ident.ContextID, a dagAr
 		if s := page.Summary; s != nil {
 			matching = s.Matching
 		}
-		if err := e.dagPage(t, &page); err != nil {
+		if err := dagPage(e, t, &page); err != nil {
 			return err
 		}
 		shown += len(page.Deltas)
@@ -156,7 +149,7 @@ func (e *env) listDag(ctx context.Context, g graphs, id ident.ContextID, a dagAr
 			return nil
 		}
 		if a.limit > 0 && shown >= a.limit {
-			e.note("%d of %d deltas shown; --limit 0 shows all", shown, matching)
+			e.Note("%d of %d deltas shown; --limit 0 shows all", shown, matching)
 			return nil
 		}
 		a.query.After = page.Next
@@ -172,18 +165,18 @@ type refusedDoc struct {
 
 const fateRefused = "refused"
 
-func (e *env) dagPage(t *show.Deltas, page *api.DagPage) error {
-	if !e.json {
+func dagPage(e *line.Env, t *show.Deltas, page *api.DagPage) error {
+	if !e.JSON {
 		t.Page(page)
-		return e.failed
+		return e.Failed()
 	}
 	for i := range page.Deltas {
-		if err := e.object(&page.Deltas[i], nil); err != nil {
+		if err := e.Object(&page.Deltas[i], nil); err != nil {
 			return err
 		}
 	}
 	for _, r := range page.Refusals {
-		if err := e.object(refusedDoc{r, fateRefused}, nil); err != nil {
+		if err := e.Object(refusedDoc{r, fateRefused}, nil); err != nil {
 			return err
 		}
 	}

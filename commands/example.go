@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"mero/commands/appdev"
+	"mero/commands/line"
 	"mero/node"
 )
 
@@ -12,7 +13,7 @@ func exampleCode(name string) ([]byte, error) {
 	if code, ok := appdev.Example(name); ok {
 		return code, nil
 	}
-	return nil, &usageError{
-		text: "there is no example " + strconv.Quote(name) + ", only kv", nearest: node.Nearest("example:"+name, []string{"example:kv"}),
+	return nil, &line.UsageError{
+		Text: "there is no example " + strconv.Quote(name) + ", only kv", Nearest: node.Nearest("example:"+name, []string{"example:kv"}),
 	}
 }

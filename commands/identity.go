@@ -8,21 +8,22 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node/api"
 	"mero/node/ident"
 )
 
-func identityNew() *verb {
-	return &verb{
-		name: "new", max: 0, summary: "make a member key, to be invited with",
-		long:    "The private key stays on the node; the public one is printed.",
-		example: "mero identity new",
-		run: func(ctx context.Context, e *env) error {
+func identityNew() *line.Verb {
+	return &line.Verb{
+		Name: "new", Max: 0, Summary: "make a member key, to be invited with",
+		Long:    "The private key stays on the node; the public one is printed.",
+		Example: "mero identity new",
+		Run: func(ctx context.Context, e *line.Env) error {
 			type identityDoc struct {
 				PublicKey ident.PublicKey `json:"publicKey"`
 			}
-			client, err := e.client()
+			client, err := e.Client()
 			if err != nil {
 				return err
 			}
@@ -30,7 +31,7 @@ func identityNew() *verb {
 			if err != nil {
 				return err
 			}
-			return e.object(identityDoc{key}, func(w io.Writer) { show.Line(w, "%s", e.id(key)) })
+			return e.Object(identityDoc{key}, func(w io.Writer) { show.Line(w, "%s", e.ID(key)) })
 		},
 	}
 }
@@ -43,27 +44,27 @@ type memberDoc struct {
 	Aliases   []string        `json:"aliases,omitempty"`
 }
 
-func identityList() *verb {
-	return &verb{
-		name: "list", max: 0, summary: "list the members of contexts, and which of them this node is",
-		long:    "Without --context, the members that this node is in all its contexts.",
-		example: "mero identity list --context notes",
-		flags:   []cli.Flag{&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "`CONTEXT` whose members are listed"}},
-		run: func(ctx context.Context, e *env) error {
-			client, err := e.client()
+func identityList() *line.Verb {
+	return &line.Verb{
+		Name: "list", Max: 0, Summary: "list the members of contexts, and which of them this node is",
+		Long:    "Without --context, the members that this node is in all its contexts.",
+		Example: "mero identity list --context notes",
+		Flags:   []cli.Flag{&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "`CONTEXT` whose members are listed"}},
+		Run: func(ctx context.Context, e *line.Env) error {
+			client, err := e.Client()
 			if err != nil {
 				return err
 			}
-			docs, err := e.memberDocs(ctx, client)
+			docs, err := memberDocs(ctx, e, client)
 			if err != nil {
 				return err
 			}
-			return list(e, docs, []string{"CONTEXT", "MEMBER", "OWNED", "ALIAS"}, func(m memberDoc) []string {
+			return line.List(e, docs, []string{"CONTEXT", "MEMBER", "OWNED", "ALIAS"}, func(m memberDoc) []string {
 				owned := ""
 				if m.Owned {
 					owned = "here"
 				}
-				return []string{e.id(m.ContextID), e.id(m.PublicKey), owned, strings.Join(m.Aliases, " ")}
+				return []string{e.ID(m.ContextID), e.ID(m.PublicKey), owned, strings.Join(m.Aliases, " ")}
 			})
 		},
 	}
@@ -71,9 +72,9 @@ func identityList() *verb {
 
 // memberDocs lists the members of the context that --context names, else those
 // that this node is in every context.
-func (e *env) memberDocs(ctx context.Context, client *api.Client) ([]memberDoc, error) {
-	if word := e.c.String("context"); word != "" {
-		id, err := e.contextID(ctx, client, word)
+func memberDocs(ctx context.Context, e *line.Env, client *api.Client) ([]memberDoc, error) {
+	if word := e.Flags.String("context"); word != "" {
+		id, err := e.ContextID(ctx, client, word)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"mero/commands/line"
 )
 
 // relisten replaces the hosts or the port of listen addresses: HOST:PORT for
@@ -29,7 +31,7 @@ func relisten(swarm bool, current []string, hosts, port string) ([]string, error
 		}
 	}
 	if len(list) == 0 {
-		return nil, usagef("%q names no host", hosts)
+		return nil, line.Usagef("%q names no host", hosts)
 	}
 	var out []string
 	for _, host := range list {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/node"
 )
 
@@ -19,23 +20,23 @@ type settingDoc struct {
 	Where  string `json:"where,omitempty"`
 }
 
-func nodeConfig() *verb {
-	return &verb{
-		name: "config", args: "[KEY[=VALUE] …]", max: -1, summary: "show settings and where each comes from, or set them in the file",
-		long: "Without arguments, all settings. KEY=VALUE changes that value in config.toml and\n" +
+func nodeConfig() *line.Verb {
+	return &line.Verb{
+		Name: "config", Args: "[KEY[=VALUE] …]", Max: -1, Summary: "show settings and where each comes from, or set them in the file",
+		Long: "Without arguments, all settings. KEY=VALUE changes that value in config.toml and\n" +
 			"nothing else of the file; it is in effect from the node's next start on. A setting\n" +
 			"can be given for one run by the environment: MERO_SERVER_MAX_BODY for server.max_body.",
-		example: "mero node config log.level=info,store=debug",
-		flags:   []cli.Flag{&cli.StringFlag{Name: "config", Usage: "`FILE` in place of the home's config.toml"}},
-		run:     runNodeConfig,
+		Example: "mero node config log.level=info,store=debug",
+		Flags:   []cli.Flag{&cli.StringFlag{Name: "config", Usage: "`FILE` in place of the home's config.toml"}},
+		Run:     runNodeConfig,
 	}
 }
 
-func runNodeConfig(_ context.Context, e *env) error {
-	file := e.c.String("config")
+func runNodeConfig(_ context.Context, e *line.Env) error {
+	file := e.Flags.String("config")
 	if file == "" {
-		file = e.home.ConfigFile()
-		if err := e.initialised(); err != nil {
+		file = e.Home.ConfigFile()
+		if err := e.Initialised(); err != nil {
 			return err
 		}
 	}
@@ -43,7 +44,7 @@ func runNodeConfig(_ context.Context, e *env) error {
 		keys     []string
 		settings []node.Setting
 	)
-	for _, arg := range e.args {
+	for _, arg := range e.Args {
 		key, text, set := strings.Cut(arg, "=")
 		keys = append(keys, strings.TrimSpace(key))
 		if set {
@@ -54,24 +55,24 @@ func runNodeConfig(_ context.Context, e *env) error {
 		if err := node.SetInFile(file, settings); err != nil {
 			return err
 		}
-		if _, running := e.home.Running(); running {
-			e.note("note: the running node goes on as it is; restart it for the change")
+		if _, running := e.Home.Running(); running {
+			e.Note("note: the running node goes on as it is; restart it for the change")
 		}
 	}
-	src := node.Sources{File: file, MustExist: e.c.String("config") != "", Environ: e.environ}
-	if e.logLevel != "" {
+	src := node.Sources{File: file, MustExist: e.Flags.String("config") != "", Environ: e.Environ}
+	if e.LogLevel != "" {
 		src.Overrides = []node.Override{{
-			Key: "log.level", Text: e.logLevel, Source: node.Source{Kind: node.SourceFlag, Where: "--log-level (MERO_LOG)"},
+			Key: "log.level", Text: e.LogLevel, Source: node.Source{Kind: node.SourceFlag, Where: "--log-level (MERO_LOG)"},
 		}}
 	}
 	eff, err := node.LoadConfig(src)
 	if err != nil {
 		return err
 	}
-	return e.printSettings(eff, keys, settings)
+	return printSettings(e, eff, keys, settings)
 }
 
-func (e *env) printSettings(eff *node.Effective, keys []string, set []node.Setting) error {
+func printSettings(e *line.Env, eff *node.Effective, keys []string, set []node.Setting) error {
 	if len(keys) == 0 {
 		for _, key := range node.Keys() {
 			keys = append(keys, key.Name)
@@ -85,7 +86,7 @@ func (e *env) printSettings(eff *node.Effective, keys []string, set []node.Setti
 		}
 		for _, s := range set {
 			if s.Key == name && source.Kind != node.SourceFile {
-				e.note("note: %s is set in the file, but %s goes before it", name, source)
+				e.Note("note: %s is set in the file, but %s goes before it", name, source)
 			}
 		}
 		if d, ok := value.(time.Duration); ok {
@@ -93,7 +94,7 @@ func (e *env) printSettings(eff *node.Effective, keys []string, set []node.Setti
 		}
 		docs = append(docs, settingDoc{Key: name, Value: value, Source: string(source.Kind), Where: source.Where})
 	}
-	return list(e, docs, []string{"KEY", "VALUE", "FROM"}, func(s settingDoc) []string {
+	return line.List(e, docs, []string{"KEY", "VALUE", "FROM"}, func(s settingDoc) []string {
 		return []string{s.Key, node.FormatValue(s.Value), strings.TrimSpace(fmt.Sprintf("%s %s", s.Source, s.Where))}
 	})
 }

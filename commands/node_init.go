@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node"
 )
@@ -28,32 +29,32 @@ func initFlags() []cli.Flag {
 	}
 }
 
-func nodeInit() *verb {
-	return &verb{
-		name: "init", max: 0, summary: "create a node: its keys and its config.toml",
-		long:    "mero node run does it too when there is no node yet. --force begins anew: it deletes\nwhat the node had, keys and contexts included.",
-		example: "mero node init --node n2 --server-port 2529 --swarm-port 2429",
-		flags:   append(initFlags(), &cli.BoolFlag{Name: "force", Usage: "delete the node that is there, and begin anew"}),
-		run: func(ctx context.Context, e *env) error {
+func nodeInit() *line.Verb {
+	return &line.Verb{
+		Name: "init", Max: 0, Summary: "create a node: its keys and its config.toml",
+		Long:    "mero node run does it too when there is no node yet. --force begins anew: it deletes\nwhat the node had, keys and contexts included.",
+		Example: "mero node init --node n2 --server-port 2529 --swarm-port 2429",
+		Flags:   append(initFlags(), &cli.BoolFlag{Name: "force", Usage: "delete the node that is there, and begin anew"}),
+		Run: func(ctx context.Context, e *line.Env) error {
 			type initDoc struct {
 				Node    string `json:"node"`
 				Home    string `json:"home"`
 				PeerID  string `json:"peerId"`
 				Created bool   `json:"created"`
 			}
-			settings, err := e.chosen(node.DefaultConfig())
+			settings, err := chosen(e, node.DefaultConfig())
 			if err != nil {
 				return err
 			}
-			if !e.c.Bool("force") && e.home.Initialised() && len(settings) > 0 {
-				e.note("note: %s is there already, so its config.toml stays as it is; see mero node config", e.home.Dir())
+			if !e.Flags.Bool("force") && e.Home.Initialised() && len(settings) > 0 {
+				e.Note("note: %s is there already, so its config.toml stays as it is; see mero node config", e.Home.Dir())
 			}
-			made, err := node.Init(ctx, e.home, plain(settings), e.c.Bool("force"))
+			made, err := node.Init(ctx, e.Home, plain(settings), e.Flags.Bool("force"))
 			if err != nil {
 				return err
 			}
-			doc := initDoc{e.home.Name(), e.home.Dir(), made.PeerID, made.Created}
-			return e.object(doc, func(w io.Writer) {
+			doc := initDoc{e.Home.Name(), e.Home.Dir(), made.PeerID, made.Created}
+			return e.Object(doc, func(w io.Writer) {
 				if !doc.Created {
 					show.Line(w, "node %s is there already: %s", doc.Node, doc.Home)
 					return
@@ -66,12 +67,12 @@ func nodeInit() *verb {
 
 // chosen turns init's flags into settings. Hosts or ports that are not given
 // are those of cfg.
-func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
+func chosen(e *line.Env, cfg node.Config) ([]node.Override, error) {
 	var out []node.Override
 	add := func(flag, key, text string) {
 		out = append(out, node.Override{Key: key, Text: text, Source: node.Source{Kind: node.SourceFlag, Where: "--" + flag}})
 	}
-	if err := e.checkPorts("server-port", "swarm-port"); err != nil {
+	if err := checkPorts(e, "server-port", "swarm-port"); err != nil {
 		return nil, err
 	}
 	for _, listen := range []struct {
@@ -81,7 +82,7 @@ func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
 		{"server", "server.listen", cfg.Server.Listen},
 		{"swarm", "network.listen", cfg.Network.Listen},
 	} {
-		host, port := e.c.String(listen.name+"-host"), e.c.String(listen.name+"-port")
+		host, port := e.Flags.String(listen.name+"-host"), e.Flags.String(listen.name+"-port")
 		if host == "" && port == "" {
 			continue
 		}
@@ -98,13 +99,13 @@ func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
 	for _, same := range []struct{ flag, key string }{
 		{"swarm-addrs", "network.entry_points"}, {"node-type", "network.node_type"}, {"auth", "auth.mode"},
 	} {
-		if e.c.IsSet(same.flag) {
-			add(same.flag, same.key, e.c.String(same.flag))
+		if e.Flags.IsSet(same.flag) {
+			add(same.flag, same.key, e.Flags.String(same.flag))
 		}
 	}
-	switch on, off := e.c.Bool("mdns"), e.c.Bool("no-mdns"); {
+	switch on, off := e.Flags.Bool("mdns"), e.Flags.Bool("no-mdns"); {
 	case on && off:
-		return nil, usagef("--mdns and --no-mdns exclude each other")
+		return nil, line.Usagef("--mdns and --no-mdns exclude each other")
 	case on:
 		add("mdns", "network.mdns", "true")
 	case off:
@@ -113,14 +114,14 @@ func (e *env) chosen(cfg node.Config) ([]node.Override, error) {
 	return out, nil
 }
 
-func (e *env) checkPorts(flags ...string) error {
+func checkPorts(e *line.Env, flags ...string) error {
 	for _, flag := range flags {
-		text := e.c.String(flag)
+		text := e.Flags.String(flag)
 		if text == "" {
 			continue
 		}
 		if n, err := strconv.ParseUint(text, 10, 16); err != nil || strconv.FormatUint(n, 10) != text {
-			return usagef("--%s %s: wants a port from 0 to 65535", flag, text)
+			return line.Usagef("--%s %s: wants a port from 0 to 65535", flag, text)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/netkit"
 	"mero/node"
@@ -19,67 +20,67 @@ type readyDoc struct {
 	PeerID string   `json:"peerId"`
 }
 
-func nodeRun() *verb {
-	return &verb{
-		name: "run", max: 0, daemon: true, summary: "run a node until a signal",
-		long: "Creates the node first if there is none; the flags of mero node init are then\n" +
+func nodeRun() *line.Verb {
+	return &line.Verb{
+		Name: "run", Max: 0, Daemon: true, Summary: "run a node until a signal",
+		Long: "Creates the node first if there is none; the flags of mero node init are then\n" +
 			"written to its config.toml, and later hold for this run alone. One line is printed\n" +
 			"when the node is ready; its log goes to standard error. SIGINT and SIGTERM end it in\n" +
 			"order, a second one at once; kill -9 loses nothing that was acknowledged.",
-		example: "mero node run --server-port 0 --swarm-port 0",
-		flags:   append(initFlags(), &cli.StringFlag{Name: "config", Usage: "`FILE` to read in place of the home's config.toml"}),
-		run:     runNode,
+		Example: "mero node run --server-port 0 --swarm-port 0",
+		Flags:   append(initFlags(), &cli.StringFlag{Name: "config", Usage: "`FILE` to read in place of the home's config.toml"}),
+		Run:     runNode,
 	}
 }
 
-func runNode(ctx context.Context, e *env) error {
-	eff, err := e.runConfig(ctx)
+func runNode(ctx context.Context, e *line.Env) error {
+	eff, err := runConfig(ctx, e)
 	if err != nil {
 		return err
 	}
-	logs, err := node.NewLogs(e.err, eff.Config.Log)
+	logs, err := node.NewLogs(e.Err, eff.Config.Log)
 	if err != nil {
 		return err
 	}
 	netkit.LibraryLogs(logs.For("libp2p"))
-	n, err := node.Open(ctx, e.home, eff.Config, logs)
+	n, err := node.Open(ctx, e.Home, eff.Config, logs)
 	if err != nil {
 		return err
 	}
 	return n.Run(ctx, func() error {
 		doc := readyDoc{n.APIAddrs(), n.P2PAddrs(), n.PeerID()}
-		return e.object(doc, func(w io.Writer) {
-			show.Line(w, "node %s is ready: %s (peer %s)", e.home.Name(), strings.Join(doc.API, " "), doc.PeerID)
+		return e.Object(doc, func(w io.Writer) {
+			show.Line(w, "node %s is ready: %s (peer %s)", e.Home.Name(), strings.Join(doc.API, " "), doc.PeerID)
 		})
 	})
 }
 
 // runConfig is the configuration of this run; it creates the node if needed.
-func (e *env) runConfig(ctx context.Context) (*node.Effective, error) {
-	src := node.Sources{File: e.home.ConfigFile(), Environ: e.environ}
-	if file := e.c.String("config"); file != "" {
+func runConfig(ctx context.Context, e *line.Env) (*node.Effective, error) {
+	src := node.Sources{File: e.Home.ConfigFile(), Environ: e.Environ}
+	if file := e.Flags.String("config"); file != "" {
 		src.File, src.MustExist = file, true
-	} else if !e.home.Initialised() {
-		settings, err := e.chosen(node.DefaultConfig())
+	} else if !e.Home.Initialised() {
+		settings, err := chosen(e, node.DefaultConfig())
 		if err != nil {
 			return nil, err
 		}
-		if _, err := node.Init(ctx, e.home, plain(settings), false); err != nil {
+		if _, err := node.Init(ctx, e.Home, plain(settings), false); err != nil {
 			return nil, err
 		}
-		e.note("created node %s in %s", e.home.Name(), e.home.Dir())
+		e.Note("created node %s in %s", e.Home.Name(), e.Home.Dir())
 	}
 	// Ports and hosts that a flag leaves alone are those in effect without it.
 	eff, err := node.LoadConfig(src)
 	if err != nil {
 		return nil, err
 	}
-	if src.Overrides, err = e.chosen(eff.Config); err != nil {
+	if src.Overrides, err = chosen(e, eff.Config); err != nil {
 		return nil, err
 	}
-	if e.logLevel != "" {
+	if e.LogLevel != "" {
 		src.Overrides = append(src.Overrides, node.Override{
-			Key: "log.level", Text: e.logLevel, Source: node.Source{Kind: node.SourceFlag, Where: "--log-level (MERO_LOG)"},
+			Key: "log.level", Text: e.LogLevel, Source: node.Source{Kind: node.SourceFlag, Where: "--log-level (MERO_LOG)"},
 		})
 	}
 	if len(src.Overrides) == 0 {

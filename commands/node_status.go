@@ -10,22 +10,23 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node/api"
 )
 
-func nodeStatus() *verb {
-	return &verb{
-		name: "status", max: 0, summary: "describe a running node",
-		long:    "With --wait, once it is ready: for scripts that have just started it.",
-		example: "mero node status --wait",
-		flags:   []cli.Flag{&cli.BoolFlag{Name: "wait", Usage: "until the node is ready, at most 60s or --timeout"}},
-		run: func(ctx context.Context, e *env) error {
-			s, err := e.status(ctx)
+func nodeStatus() *line.Verb {
+	return &line.Verb{
+		Name: "status", Max: 0, Summary: "describe a running node",
+		Long:    "With --wait, once it is ready: for scripts that have just started it.",
+		Example: "mero node status --wait",
+		Flags:   []cli.Flag{&cli.BoolFlag{Name: "wait", Usage: "until the node is ready, at most 60s or --timeout"}},
+		Run: func(ctx context.Context, e *line.Env) error {
+			s, err := status(ctx, e)
 			if err != nil {
 				return err
 			}
-			return e.object(s, func(w io.Writer) {
+			return e.Object(s, func(w io.Writer) {
 				state := "ready"
 				if s.ReadOnly != "" {
 					state = "read-only: " + s.ReadOnly
@@ -47,9 +48,9 @@ func nodeStatus() *verb {
 const pollTime = 10 * time.Millisecond
 
 // status asks the node, again and again with --wait while nobody answers.
-func (e *env) status(ctx context.Context) (api.Status, error) {
+func status(ctx context.Context, e *line.Env) (api.Status, error) {
 	ask := func() (api.Status, error) {
-		client, err := e.client()
+		client, err := e.Client()
 		if err != nil {
 			return api.Status{}, err
 		}
@@ -59,7 +60,7 @@ func (e *env) status(ctx context.Context) (api.Status, error) {
 	defer tick.Stop()
 	for {
 		s, err := ask()
-		if err == nil || !e.c.Bool("wait") || explain(ctx, err).code != exitNoNode {
+		if err == nil || !e.Flags.Bool("wait") || line.Code(ctx, err) != line.ExitNoNode {
 			return s, err
 		}
 		select {
@@ -70,12 +71,12 @@ func (e *env) status(ctx context.Context) (api.Status, error) {
 	}
 }
 
-func nodePeers() *verb {
-	return &verb{
-		name: "peers", max: 0, summary: "list the connected peers",
-		example: "mero node peers",
-		run: func(ctx context.Context, e *env) error {
-			client, err := e.client()
+func nodePeers() *line.Verb {
+	return &line.Verb{
+		Name: "peers", Max: 0, Summary: "list the connected peers",
+		Example: "mero node peers",
+		Run: func(ctx context.Context, e *line.Env) error {
+			client, err := e.Client()
 			if err != nil {
 				return err
 			}
@@ -94,7 +95,7 @@ func nodePeers() *verb {
 			for _, p := range peers {
 				docs = append(docs, peerDoc{p.ID, p.Addr, p.Transport, p.Direction, p.LatencyMs})
 			}
-			return list(e, docs, []string{"PEER", "TRANSPORT", "DIRECTION", "LATENCY", "ADDRESS"}, func(p peerDoc) []string {
+			return line.List(e, docs, []string{"PEER", "TRANSPORT", "DIRECTION", "LATENCY", "ADDRESS"}, func(p peerDoc) []string {
 				latency := ""
 				if p.LatencyMs > 0 {
 					latency = fmt.Sprintf("%.1f ms", p.LatencyMs)

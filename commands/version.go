@@ -5,15 +5,16 @@ import (
 	"io"
 	"runtime"
 
+	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node"
 )
 
-func version() *verb {
-	return &verb{
-		name: "version", max: 0, summary: "print the version of this program",
-		example: "mero version",
-		run: func(_ context.Context, e *env) error {
+func version() *line.Verb {
+	return &line.Verb{
+		Name: "version", Max: 0, Summary: "print the version of this program",
+		Example: "mero version",
+		Run: func(_ context.Context, e *line.Env) error {
 			type versionDoc struct {
 				Version  string `json:"version"`
 				Commit   string `json:"commit,omitempty"`
@@ -21,7 +22,7 @@ func version() *verb {
 				Platform string `json:"platform"`
 			}
 			doc := versionDoc{node.Version, node.Commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			return e.object(doc, func(w io.Writer) {
+			return e.Object(doc, func(w io.Writer) {
 				commit := ""
 				if doc.Commit != "" {
 					commit = " (" + doc.Commit + ")"

@@ -1,4 +1,4 @@
-package commands
+package line
 
 import (
 	"slices"
@@ -43,18 +43,18 @@ func (s *sorted) global(name string) (string, bool) {
 
 // sorter walks the list once.
 type sorter struct {
-	tree *tree
+	tree *Tree
 	out  sorted
 	rest []string
 
-	group *group
-	verb  *verb
+	group *Group
+	verb  *Verb
 }
 
 // sortArgs takes a command line apart by the flag tables of the command that it
 // names. What was understood is returned with an error too, so that --output
 // json holds for the error itself.
-func sortArgs(t *tree, args []string) (*sorted, *verb, error) {
+func sortArgs(t *Tree, args []string) (*sorted, *Verb, error) {
 	s := &sorter{tree: t, rest: args}
 	var first error
 	for len(s.rest) > 0 {
@@ -100,9 +100,9 @@ func (s *sorter) word(word string) error {
 			s.group = s.tree.group(word)
 		}
 		if s.group == nil {
-			return &usageError{
-				text: "unknown command " + strconv.Quote(word), nearest: node.Nearest(word, s.tree.words()),
-				usage: "mero [flags] GROUP VERB [flags] [args]", help: "mero --help",
+			return &UsageError{
+				Text: "unknown command " + strconv.Quote(word), Nearest: node.Nearest(word, s.tree.words()),
+				Usage: "mero [flags] GROUP VERB [flags] [args]", Help: "mero --help",
 			}
 		}
 		s.out.path = append(s.out.path, word)
@@ -111,11 +111,11 @@ func (s *sorter) word(word string) error {
 	if s.verb = s.group.verb(word); s.verb == nil {
 		nearest := node.Nearest(word, s.group.words())
 		if nearest != "" {
-			nearest = s.group.name + " " + nearest
+			nearest = s.group.Name + " " + nearest
 		}
-		return &usageError{
-			text: "unknown command " + strconv.Quote(s.group.name+" "+word), nearest: nearest,
-			usage: "mero " + s.group.name + " " + strings.Join(s.group.words(), "|"), help: "mero " + s.group.name + " --help",
+		return &UsageError{
+			Text: "unknown command " + strconv.Quote(s.group.Name+" "+word), Nearest: nearest,
+			Usage: "mero " + s.group.Name + " " + strings.Join(s.group.words(), "|"), Help: "mero " + s.group.Name + " --help",
 		}
 	}
 	s.out.path = append(s.out.path, word)
@@ -135,7 +135,7 @@ func (s *sorter) flag(word string) error {
 	}
 	var own []cli.Flag
 	if s.verb != nil {
-		own = s.verb.flags
+		own = s.verb.Flags
 	}
 	f := findFlag(name, s.tree.globals, own)
 	if f == nil {
@@ -144,14 +144,14 @@ func (s *sorter) flag(word string) error {
 	global := findFlag(name, s.tree.globals) != nil
 	switch {
 	case hasValue:
-	case !takesValue(f):
+	case !TakesValue(f):
 		value = "true"
 	case len(s.rest) == 0 || s.isFlag(s.rest[0], own):
 		return s.usage("flag " + dashed(name) + " needs a value")
 	default:
 		value, s.rest = s.rest[0], s.rest[1:]
 	}
-	if _, err := strconv.ParseBool(value); err != nil && !takesValue(f) {
+	if _, err := strconv.ParseBool(value); err != nil && !TakesValue(f) {
 		return s.usage("flag " + dashed(name) + " is either there or not; " + strconv.Quote(value) + " is no value for it")
 	}
 	text := "--" + f.Names()[0] + "=" + value
@@ -176,35 +176,35 @@ func (s *sorter) isFlag(word string, own []cli.Flag) bool {
 func (s *sorter) unknownFlag(word, name string) error {
 	var own []cli.Flag
 	if s.verb != nil {
-		own = s.verb.flags
+		own = s.verb.Flags
 	}
 	flag, _, _ := strings.Cut(word, "=")
-	err := &usageError{
-		text: "unknown flag " + flag, nearest: node.Nearest("--"+name, flagWords(own, s.tree.globals)),
-		usage: "mero [flags] GROUP VERB [flags] [args]", help: "mero --help",
+	err := &UsageError{
+		Text: "unknown flag " + flag, Nearest: node.Nearest("--"+name, flagWords(own, s.tree.globals)),
+		Usage: "mero [flags] GROUP VERB [flags] [args]", Help: "mero --help",
 	}
 	if s.verb == nil {
 		// The right flag in the wrong place is worth its own words.
 		for _, g := range s.tree.groups {
-			for _, v := range g.verbs {
-				if findFlag(name, v.flags) != nil && err.nearest == "" {
-					err.text += " here; a verb's own flags stand after the verb"
-					err.nearest = "mero " + v.path() + " " + flag
+			for _, v := range g.Verbs {
+				if findFlag(name, v.Flags) != nil && err.Nearest == "" {
+					err.Text += " here; a verb's own flags stand after the verb"
+					err.Nearest = "mero " + v.Path() + " " + flag
 					return err
 				}
 			}
 		}
 		return err
 	}
-	err.text += " for mero " + s.verb.path()
-	err.usage, err.help = s.verb.usage(), "mero "+s.verb.path()+" --help"
+	err.Text += " for mero " + s.verb.Path()
+	err.Usage, err.Help = s.verb.Usage(), "mero "+s.verb.Path()+" --help"
 	return err
 }
 
 func (s *sorter) usage(text string) error {
-	err := &usageError{text: text, usage: "mero [flags] GROUP VERB [flags] [args]", help: "mero --help"}
+	err := &UsageError{Text: text, Usage: "mero [flags] GROUP VERB [flags] [args]", Help: "mero --help"}
 	if s.verb != nil {
-		err.usage, err.help = s.verb.usage(), "mero "+s.verb.path()+" --help"
+		err.Usage, err.Help = s.verb.Usage(), "mero "+s.verb.Path()+" --help"
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package commands
+package line
 
 import (
 	"bufio"
@@ -27,26 +27,26 @@ const (
 	waitTimeout    = 60 * time.Second
 )
 
-// errInterrupted is the cause of a context that a signal ended.
-var errInterrupted = errors.New("interrupted")
+// ErrInterrupted is the cause of a context that a signal ended.
+var ErrInterrupted = errors.New("interrupted")
 
-// env is what a verb works with: its flags and arguments, the streams, and the
+// Env is what a verb works with: its flags and arguments, the streams, and the
 // node that the global flags name.
-type env struct {
-	in       io.Reader
-	out, err io.Writer
-	environ  []string
+type Env struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Environ  []string
 
-	json     bool
-	short    bool
-	home     node.Home
-	apiURL   string
-	token    string
-	logLevel string
-	timeout  time.Duration // 0: not given
+	// JSON is --output json, Short is --short.
+	JSON, Short bool
+	Home        node.Home
+	// APIURL, Token and LogLevel are empty, and Timeout is 0, when not given.
+	APIURL, Token, LogLevel string
+	Timeout                 time.Duration
 
-	c    *cli.Context
-	args []string
+	// Flags are the verb's own, Args its arguments.
+	Flags *cli.Context
+	Args  []string
 
 	failed error // the first failure to write to out
 }
@@ -66,77 +66,77 @@ func globalFlags() []cli.Flag {
 }
 
 // setGlobals reads the global flags of a parsed command line.
-func (e *env) setGlobals(c *cli.Context) error {
-	e.short, e.apiURL, e.token, e.logLevel = c.Bool("short"), c.String("api"), c.String("token"), c.String("log-level")
+func (e *Env) setGlobals(c *cli.Context) error {
+	e.Short, e.APIURL, e.Token, e.LogLevel = c.Bool("short"), c.String("api"), c.String("token"), c.String("log-level")
 	if text := c.String("timeout"); text != "" {
 		d, err := node.ParseDuration(text)
 		if err != nil || d <= 0 {
-			return usagef("--timeout %s: wants a duration such as 90s, 15m, 24h, 7d", text)
+			return Usagef("--timeout %s: wants a duration such as 90s, 15m, 24h, 7d", text)
 		}
-		e.timeout = d
+		e.Timeout = d
 	}
 	base := c.String("home")
 	if base == "" {
 		dir, err := os.UserHomeDir()
 		if err != nil {
-			return usagef("where nodes live is unknown (%v); give --home DIR", err)
+			return Usagef("where nodes live is unknown (%v); give --home DIR", err)
 		}
 		base = filepath.Join(dir, ".mero")
 	}
 	home, err := node.HomeAt(base, c.String("node"))
 	if err != nil {
-		return usagef("--node: %v", err)
+		return Usagef("--node: %v", err)
 	}
-	e.home = home
+	e.Home = home
 	return nil
 }
 
 // setOutput reads --output, which has to be known before anything can fail.
-func (e *env) setOutput(form string) error {
+func (e *Env) setOutput(form string) error {
 	switch form {
 	case "", "human":
-		e.json = false
+		e.JSON = false
 	case "json":
-		e.json = true
+		e.JSON = true
 	default:
-		return &usageError{
-			text:    fmt.Sprintf("--output %s: there is no such form, only human and json", form),
-			nearest: node.Nearest(form, []string{"human", "json"}),
+		return &UsageError{
+			Text:    fmt.Sprintf("--output %s: there is no such form, only human and json", form),
+			Nearest: node.Nearest(form, []string{"human", "json"}),
 		}
 	}
 	return nil
 }
 
-// say writes a line for people to standard error.
-func (e *env) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(e.err, format+"\n", args...) // nobody is left to tell
+// Say writes a line for people to standard error.
+func (e *Env) Say(format string, args ...any) {
+	_, _ = fmt.Fprintf(e.Err, format+"\n", args...) // nobody is left to tell
 }
 
-// note is say for what scripts do not need: hints, progress.
-func (e *env) note(format string, args ...any) {
-	if !e.json {
-		e.say(format, args...)
+// Note is say for what scripts do not need: hints, progress.
+func (e *Env) Note(format string, args ...any) {
+	if !e.JSON {
+		e.Say(format, args...)
 	}
 }
 
-// arg is an argument by its place, or "".
-func (e *env) arg(i int) string {
-	if i < len(e.args) {
-		return e.args[i]
+// Arg is an argument by its place, or "".
+func (e *Env) Arg(i int) string {
+	if i < len(e.Args) {
+		return e.Args[i]
 	}
 	return ""
 }
 
-// ids are the arguments from a place on, with those of standard input, one a
+// IDs are the arguments from a place on, with those of standard input, one a
 // line, where an argument is `-`.
-func (e *env) ids() ([]string, error) {
+func (e *Env) IDs() ([]string, error) {
 	var ids []string
-	for _, arg := range e.args {
+	for _, arg := range e.Args {
 		if arg != "-" {
 			ids = append(ids, arg)
 			continue
 		}
-		lines := bufio.NewScanner(e.in)
+		lines := bufio.NewScanner(e.In)
 		for lines.Scan() {
 			if line := strings.TrimSpace(lines.Text()); line != "" {
 				ids = append(ids, line)
@@ -149,10 +149,10 @@ func (e *env) ids() ([]string, error) {
 	return ids, nil
 }
 
-// client is the API of the node that the global flags name.
-func (e *env) client() (*api.Client, error) {
-	url, token := e.apiURL, e.token
-	own := e.home.APIAddrs()
+// Client is the API of the node that the global flags name.
+func (e *Env) Client() (*api.Client, error) {
+	url, token := e.APIURL, e.Token
+	own := e.Home.APIAddrs()
 	if url == "" {
 		if len(own) == 0 {
 			return nil, e.notRunning()
@@ -162,46 +162,46 @@ func (e *env) client() (*api.Client, error) {
 	// The token of the home is for this node alone, never for an address that
 	// somebody else may answer at (R25).
 	if token == "" && slices.Contains(own, strings.TrimRight(url, "/")) {
-		token = e.home.Token()
+		token = e.Home.Token()
 	}
 	client, err := api.NewClient(api.ClientConfig{URL: url, Token: token})
 	if err != nil {
-		return nil, usagef("--api: %v", err)
+		return nil, Usagef("--api: %v", err)
 	}
 	return client, nil
 }
 
-func (e *env) notRunning() error {
+func (e *Env) notRunning() error {
 	hint := "start it: mero node run"
-	if e.home.Name() != node.DefaultName {
-		hint += " --node " + e.home.Name()
+	if e.Home.Name() != node.DefaultName {
+		hint += " --node " + e.Home.Name()
 	}
-	if pid, running := e.home.Running(); running {
-		return &failure{
-			code: exitNoNode, text: fmt.Sprintf("node %s (pid %d) does not answer yet", e.home.Name(), pid),
-			hint: "wait until it has printed its ready line",
+	if pid, running := e.Home.Running(); running {
+		return &FailedError{
+			Code: ExitNoNode, Text: fmt.Sprintf("node %s (pid %d) does not answer yet", e.Home.Name(), pid),
+			Hint: "wait until it has printed its ready line",
 		}
 	}
-	return &failure{code: exitNoNode, text: fmt.Sprintf("node %s is not running (%s)", e.home.Name(), e.home.Dir()), hint: hint}
+	return &FailedError{Code: ExitNoNode, Text: fmt.Sprintf("node %s is not running (%s)", e.Home.Name(), e.Home.Dir()), Hint: hint}
 }
 
-// interactive reports whether a person sits at standard input.
-func (e *env) interactive() bool {
-	f, ok := e.in.(*os.File)
+// Interactive reports whether a person sits at standard input.
+func (e *Env) Interactive() bool {
+	f, ok := e.In.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// confirm asks before something is destroyed; without a terminal --yes is
+// Confirm asks before something is destroyed; without a terminal --yes is
 // needed.
-func (e *env) confirm(question string) error {
-	if e.c.Bool("yes") {
+func (e *Env) Confirm(question string) error {
+	if e.Flags.Bool("yes") {
 		return nil
 	}
-	if !e.interactive() {
-		return usagef("%s: say --yes, since there is no terminal to ask on", question)
+	if !e.Interactive() {
+		return Usagef("%s: say --yes, since there is no terminal to ask on", question)
 	}
-	_, _ = fmt.Fprintf(e.err, "%s? [y/N] ", question)
-	line, err := bufio.NewReader(e.in).ReadString('\n')
+	_, _ = fmt.Fprintf(e.Err, "%s? [y/N] ", question)
+	line, err := bufio.NewReader(e.In).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)
 	}
@@ -209,35 +209,35 @@ func (e *env) confirm(question string) error {
 	case "y", "yes":
 		return nil
 	}
-	return &failure{code: exitFailed, text: "nothing was done"}
+	return &FailedError{Code: ExitFailed, Text: "nothing was done"}
 }
 
-// yesFlag is for verbs that destroy.
-func yesFlag() cli.Flag {
+// YesFlag is for verbs that destroy.
+func YesFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}
 }
 
 // deadline is the context of a verb with its timeout.
-func (e *env) deadline(ctx context.Context, v *verb) (context.Context, context.CancelFunc) {
+func (e *Env) deadline(ctx context.Context, v *Verb) (context.Context, context.CancelFunc) {
 	switch {
-	case v.daemon, v.slow && e.timeout == 0:
+	case v.Daemon, v.Slow && e.Timeout == 0:
 		return context.WithCancel(ctx)
-	case e.timeout > 0:
-		return context.WithTimeout(ctx, e.timeout)
-	case e.c.Bool("wait"):
+	case e.Timeout > 0:
+		return context.WithTimeout(ctx, e.Timeout)
+	case e.Flags.Bool("wait"):
 		return context.WithTimeout(ctx, waitTimeout)
 	default:
 		return context.WithTimeout(ctx, defaultTimeout)
 	}
 }
 
-// object prints one value: as JSON, or as human writes it.
-func (e *env) object(v any, human func(w io.Writer)) error {
-	if !e.json {
-		human(sticky{e})
+// Object prints one value: as JSON, or as human writes it.
+func (e *Env) Object(v any, human func(w io.Writer)) error {
+	if !e.JSON {
+		human(e.Writer())
 		return e.failed
 	}
-	enc := json.NewEncoder(e.out)
+	enc := json.NewEncoder(e.Out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write: %w", err)
@@ -247,10 +247,10 @@ func (e *env) object(v any, human func(w io.Writer)) error {
 
 // sticky remembers the first failed write, so that printing needs no error
 // check a line.
-type sticky struct{ e *env }
+type sticky struct{ e *Env }
 
 func (s sticky) Write(p []byte) (int, error) {
-	n, err := s.e.out.Write(p)
+	n, err := s.e.Out.Write(p)
 	if err != nil && s.e.failed == nil {
 		s.e.failed = fmt.Errorf("write: %w", err)
 	}

@@ -1,4 +1,4 @@
-package commands
+package line
 
 import (
 	"encoding/json"

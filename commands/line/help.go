@@ -1,4 +1,4 @@
-package commands
+package line
 
 import (
 	"io"
@@ -11,8 +11,8 @@ import (
 )
 
 // help prints what is known of a command; it is text in either mode.
-func (e *env) help(t *tree, path []string) error {
-	w := sticky{e}
+func (e *Env) help(t *Tree, path []string) error {
+	w := e.Writer()
 	v := t.find(path)
 	switch {
 	case v != nil:
@@ -25,17 +25,17 @@ func (e *env) help(t *tree, path []string) error {
 	return e.failed
 }
 
-func rootHelp(w io.Writer, t *tree) {
+func rootHelp(w io.Writer, t *Tree) {
 	show.Line(w, "mero runs applications in contexts that several nodes share.\n")
 	show.Line(w, "usage: mero [flags] GROUP VERB [flags] [args]\n")
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, g := range t.groups {
-		if g.name != "" {
-			show.Line(tw, "  %s\t%s\t(%s)", g.name, g.summary, strings.Join(g.words(), ", "))
+		if g.Name != "" {
+			show.Line(tw, "  %s\t%s\t(%s)", g.Name, g.Summary, strings.Join(g.words(), ", "))
 		}
 	}
-	for _, v := range t.group("").verbs {
-		show.Line(tw, "  %s\t%s\t", v.name, v.summary)
+	for _, v := range t.group("").Verbs {
+		show.Line(tw, "  %s\t%s\t", v.Name, v.Summary)
 	}
 	_ = tw.Flush() // w remembers the error
 	show.Line(w, "\nflags, anywhere on the line:")
@@ -43,26 +43,26 @@ func rootHelp(w io.Writer, t *tree) {
 	show.Line(w, "\nA first node:\n  mero node run &\n  mero app install example:kv\n\n`mero guide` is the handbook; `mero GROUP --help` and `mero GROUP VERB --help` say more.")
 }
 
-func groupHelp(w io.Writer, g *group) {
-	show.Line(w, "mero %s: %s\n", g.name, g.summary)
+func groupHelp(w io.Writer, g *Group) {
+	show.Line(w, "mero %s: %s\n", g.Name, g.Summary)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, v := range g.verbs {
-		show.Line(tw, "  %s\t%s", strings.TrimSpace(g.name+" "+v.name+" "+v.args), v.summary)
+	for _, v := range g.Verbs {
+		show.Line(tw, "  %s\t%s", strings.TrimSpace(g.Name+" "+v.Name+" "+v.Args), v.Summary)
 	}
 	_ = tw.Flush() // w remembers the error
-	show.Line(w, "\n`mero %s VERB --help` says more.", g.name)
+	show.Line(w, "\n`mero %s VERB --help` says more.", g.Name)
 }
 
-func verbHelp(w io.Writer, t *tree, v *verb) {
-	show.Line(w, "mero %s: %s\n", v.path(), v.summary)
-	show.Line(w, "usage: %s", v.usage())
-	if v.long != "" {
-		show.Line(w, "\n%s", v.long)
+func verbHelp(w io.Writer, t *Tree, v *Verb) {
+	show.Line(w, "mero %s: %s\n", v.Path(), v.Summary)
+	show.Line(w, "usage: %s", v.Usage())
+	if v.Long != "" {
+		show.Line(w, "\n%s", v.Long)
 	}
-	show.Line(w, "\nexample:\n  %s", v.example)
-	if len(v.flags) > 0 {
+	show.Line(w, "\nexample:\n  %s", v.Example)
+	if len(v.Flags) > 0 {
 		show.Line(w, "\nflags:")
-		flagHelp(w, v.flags)
+		flagHelp(w, v.Flags)
 	}
 	show.Line(w, "\nflags of every command:")
 	flagHelp(w, t.globals)
@@ -81,13 +81,13 @@ func flagHelp(w io.Writer, flags []cli.Flag) {
 			names = append(names, dashed(name))
 		}
 		head := strings.Join(names, ", ")
-		if takesValue(f) {
+		if TakesValue(f) {
 			head += " " + value
 		}
 		if vars := doc.GetEnvVars(); len(vars) > 0 {
 			usage += " [" + strings.Join(vars, ", ") + "]"
 		}
-		if text := doc.GetDefaultText(); takesValue(f) && text != "" && text != `""` {
+		if text := doc.GetDefaultText(); TakesValue(f) && text != "" && text != `""` {
 			usage += " (default: " + strings.Trim(text, `"`) + ")"
 		}
 		show.Line(tw, "  %s\t%s", head, usage)
