@@ -96,7 +96,7 @@ func (n *Network) send(c *conn, target *place, to netip.AddrPort, data []byte) {
 		n.stats.Full++
 		return
 	}
-	if path.lost() {
+	if path.lost(now) {
 		n.stats.Lost++
 		return
 	}

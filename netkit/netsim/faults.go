@@ -11,7 +11,7 @@ func (n *Network) SetAll(l Link) {
 	defer n.mu.Unlock()
 	n.normal = l
 	for _, p := range n.paths {
-		p.link = l
+		p.set(l)
 	}
 }
 
@@ -19,7 +19,7 @@ func (n *Network) SetAll(l Link) {
 func (n *Network) SetLink(from, to Spot, l Link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.path(from, to).link = l
+	n.path(from, to).set(l)
 }
 
 // SetBoth sets the links between two spots, both directions.
@@ -32,7 +32,8 @@ func (n *Network) SetBoth(a, b Spot, l Link) {
 func (n *Network) SetAccess(at Spot, a Access) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.place(at).access = a
+	p := n.place(at)
+	p.access, p.up, p.down = a, pipe{}, pipe{}
 }
 
 // Cut stops packets from one spot to another. The other direction stays.

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Net makes the node at a spot, which must be free, and plugs it in. Of cfg the
@@ -56,7 +57,7 @@ func (n *Network) host(cfg netkit.Config, at Spot) (host.Host, error) {
 	opts := []libp2p.Option{
 		libp2p.Identity(p.key),
 		libp2p.UserAgent("mero"),
-		libp2p.ListenAddrStrings(p.listen()),
+		libp2p.NoListenAddrs, // later: when it fails, libp2p.New leaves goroutines behind
 		libp2p.QUICReuse(quicreuse.NewConnManager,
 			quicreuse.OverrideListenUDP(func(_ string, laddr *net.UDPAddr) (net.PacketConn, error) { return n.listen(p, laddr) }),
 			quicreuse.OverrideSourceIPSelector(func() (quicreuse.SourceIPSelector, error) { return source(p.ip.AsSlice()), nil }),
@@ -76,7 +77,15 @@ func (n *Network) host(cfg netkit.Config, at Spot) (host.Host, error) {
 		}
 		return nil, fmt.Errorf("simulated host at %s: %w", at, err)
 	}
-	return &simulated{Host: h, sockets: sockets}, nil
+	s := &simulated{Host: h, sockets: sockets}
+	addr, err := ma.NewMultiaddr(p.listen())
+	if err == nil {
+		err = h.Network().Listen(addr)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("simulated host at %s: %w", at, err), s.Close())
+	}
+	return s, nil
 }
 
 // source is the only address of a host.

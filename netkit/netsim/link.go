@@ -11,11 +11,13 @@ type Link struct {
 	Latency time.Duration // of every packet, one way
 	Jitter  time.Duration // up to this is added, evenly spread
 	Reorder bool          // packets overtake each other by their jitter; otherwise they keep their order
-	// Loss is the share of packets that are lost, 0 to 1. They are lost Burst in a
-	// row on average; up to 1 each by itself.
-	Loss, Burst float64
-	Duplicate   float64 // the share of packets that arrive twice
-	Rate        int     // bytes a second; 0 is no limit
+	// Loss is the share of packets that are lost, 0 to 1: each by itself, or, with
+	// Burst, all that are sent in bad times of that mean length. (Bursts of a number
+	// of packets would not end on a link that is quiet.)
+	Loss      float64
+	Burst     time.Duration
+	Duplicate float64 // the share of packets that arrive twice
+	Rate      int     // bytes a second; 0 is no limit
 	// Queue is how many bytes wait for Rate before packets are dropped; 0 is
 	// DefaultQueue.
 	Queue int
@@ -38,29 +40,35 @@ const maxPacket = 1452
 type path struct {
 	link  Link
 	rand  *rand.Rand
-	bad   bool // in a burst of loss
+	bad   bool      // in a bad time
+	until time.Time // which lasts until then, or the good time does
 	queue pipe
 	last  time.Time // when the latest packet arrives
 }
 
-// lost decides on one packet: two states, good and bad, and all packets of the
-// bad one are lost (Gilbert). Burst is the mean stay in the bad state.
-func (p *path) lost() bool {
-	if p.link.Loss <= 0 {
-		p.bad = false
+func (p *path) set(l Link) { p.link, p.queue, p.bad, p.until = l, pipe{}, true, time.Time{} }
+
+// lost decides on a packet that is sent now. Good and bad times follow each other;
+// how long each lasts is exponentially distributed (Gilbert), and does not depend
+// on what is sent.
+func (p *path) lost(now time.Time) bool {
+	switch {
+	case p.link.Loss <= 0:
 		return false
-	}
-	if p.link.Loss >= 1 {
+	case p.link.Loss >= 1:
 		return true
-	}
-	if p.link.Burst <= 1 {
+	case p.link.Burst <= 0:
 		return p.rand.Float64() < p.link.Loss
+	case p.until.IsZero():
+		p.until = now // ends a bad time that was none
 	}
-	leave := 1 / p.link.Burst
-	if p.bad {
-		p.bad = p.rand.Float64() >= leave
-	} else {
-		p.bad = p.rand.Float64() < leave*p.link.Loss/(1-p.link.Loss)
+	for !now.Before(p.until) {
+		p.bad = !p.bad
+		mean := float64(p.link.Burst)
+		if !p.bad {
+			mean *= (1 - p.link.Loss) / p.link.Loss
+		}
+		p.until = p.until.Add(time.Duration(mean * p.rand.ExpFloat64()))
 	}
 	return p.bad
 }

@@ -132,7 +132,8 @@ func (n *Network) path(from, to Spot) *path {
 	p := n.paths[[2]Spot{from, to}]
 	if p == nil {
 		seed := n.hash("path", string(from), string(to))
-		p = &path{link: n.normal, rand: rand.New(rand.NewChaCha8(seed))} //nolint:gosec // it has to repeat
+		p = &path{rand: rand.New(rand.NewChaCha8(seed))} //nolint:gosec // it has to repeat
+		p.set(n.normal)
 		n.paths[[2]Spot{from, to}] = p
 	}
 	return p
