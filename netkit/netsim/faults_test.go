@@ -34,8 +34,11 @@ func pair(t *testing.T, n *netsim.Network) (a, b func(size int, limit time.Durat
 // and everything arrives all the same.
 func TestLoss(t *testing.T) {
 	for _, want := range []netsim.Link{
-		{Loss: 0.01}, {Loss: 0.25}, {Loss: 0.1, Burst: 100 * time.Millisecond},
-		{Loss: 0.25, Burst: 50 * time.Millisecond}, {Loss: 0.3, Burst: 500 * time.Millisecond},
+		{Loss: 0.01},
+		{Loss: 0.25},
+		{Loss: 0.1, Burst: 100 * time.Millisecond},
+		{Loss: 0.25, Burst: 50 * time.Millisecond},
+		{Loss: 0.3, Burst: 500 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprintf("%v in %v", want.Loss, want.Burst), func(t *testing.T) {
 			lost := netsim.Losses(want, 2_000_000)
