@@ -17,8 +17,9 @@ import (
 // never too little for good: of a writer that is forked there and not here, all; of one
 // forked here, what is in the past of none of the tips that are known here. There is
 // one exception: a replica with a higher number of a writer than is known here, none
-// of whose tips are, is taken to have all of that writer. If it forked, the other side
-// finds out (it has that number too), and the next exchange gives what was left out.
+// of whose tips are, is taken to have all of that writer. If the writer is forked, the
+// other side finds out (it has that number too) and sends its branch, so that the next
+// exchange gives what was left out; until then others may lack ancestors there.
 //
 // A vector of a liar leads to no more work than an empty one, and a lookup a tip: tips
 // of unknown writers, with a number that is not the delta's, or said twice add nothing.
@@ -118,8 +119,7 @@ func (g *Graph) lackedOfForked(w *writer, known []index, held []bool) []index {
 		held[at] = true
 	}
 	var rest []index
-	for i := len(w.made) - 1; i >= 0; i-- { // numbers fall, and to those before a delta too
-		at := w.made[i]
+	for _, at := range slices.Backward(w.made) { // numbers fall, and to those before a delta too
 		if !held[at] {
 			rest = append(rest, at)
 			continue
