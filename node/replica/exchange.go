@@ -14,6 +14,9 @@ import (
 // Known is what a replica holds of a context, to be compared with what another holds.
 type Known = history.Known
 
+// Tip is an entry of a vector.
+type Tip = history.Tip
+
 // Parcel is a delta of a context whose signatures were verified.
 type Parcel = history.Parcel
 
@@ -53,7 +56,7 @@ const maxPage = 4096
 // wants them too asks again, with another vector. Of what a vector does not tell see
 // dag.Graph.Lacking. Errors as of Known.
 func (s *Set) Lacking(
-	ctx context.Context, id ident.ContextID, theirs []history.Tip, after delta.Place, maxBytes int,
+	ctx context.Context, id ident.ContextID, theirs []Tip, after delta.Place, maxBytes int,
 ) (page [][]byte, last delta.Place, more bool, err error) {
 	var places []delta.Place
 	view, err := s.consult(ctx, id, func(_ *store.View, h *history.History) {
