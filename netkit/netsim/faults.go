@@ -106,3 +106,10 @@ func (n *Network) blocked(from, to *place) bool {
 	return from.unplugged || to.unplugged || n.cut[[2]Spot{from.spot, to.spot}] ||
 		n.group[from.spot] != n.group[to.spot]
 }
+
+// Reaches tells whether packets from one spot to another are let through.
+func (n *Network) Reaches(from, to Spot) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.blocked(n.place(from), n.place(to))
+}
