@@ -29,6 +29,7 @@ var rows = [][]string{
 	{"node/syncer", "node/inspect"},
 	{"node/server"},
 	{"node"},
+	{"commands/child"},
 	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev", "commands/guide"},
 	{"commands/show"},
 	{"commands/line"},

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"mero/commands/child"
 	"mero/node/sdk/examples"
 	"mero/node/vm"
 )
@@ -95,7 +96,7 @@ type bench struct {
 	// dir holds all homes; cache the compiled applications, for all of them.
 	dir, cache string
 	homes      int
-	program    string
+	program    child.Program
 }
 
 // ErrUnknown says that there is no measure of a name.
@@ -108,11 +109,11 @@ func Run(ctx context.Context, cfg Config, emit func(Result) error) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{cfg: cfg, emit: emit, program: cfg.Program, apps: []App{{Name: "kv", Code: examples.KV()}}}
+	b := &bench{cfg: cfg, emit: emit, program: child.Program{Path: cfg.Program}, apps: []App{{Name: "kv", Code: examples.KV()}}}
 	b.apps = append(append(b.apps, cfg.Apps...), floor())
-	if b.program == "" {
-		if b.program, err = os.Executable(); err != nil {
-			return fmt.Errorf("find this program: %w", err)
+	if cfg.Program == "" {
+		if b.program, err = child.This(); err != nil {
+			return err
 		}
 	}
 	if b.dir, err = os.MkdirTemp(cfg.Dir, "mero-bench-"); err != nil {

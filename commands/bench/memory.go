@@ -23,12 +23,12 @@ func measureMemory(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer h.remove()
+	defer remove(h)
 	n, deltas := b.cfg.Size.Contexts, b.cfg.Size.Deltas
 	app := floor() // a memory full of deltas, made in a minute
 	what := fmt.Sprintf("idle memory, %d contexts of %d deltas", n, deltas)
 	b.say(fmt.Sprintf("P16: writing %d deltas", n*deltas))
-	err = h.while(ctx, func(p *process) error {
+	err = while(ctx, h, func(p *process) error {
 		c := newCaller(p.url, p.token)
 		defer c.close()
 		list, err := p.instances(ctx, app, n)
@@ -46,7 +46,7 @@ func measureMemory(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	return h.while(ctx, func(p *process) error {
+	return while(ctx, h, func(p *process) error {
 		return b.resident(ctx, p, what, app.Name, func(r Result) Result {
 			if n < designContexts || deltas < designDeltas {
 				return r
@@ -61,12 +61,12 @@ func (b *bench) emptyMemory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer h.remove()
+	defer remove(h)
 	// The first start makes keys and files; what counts is a later one.
-	if err := h.while(ctx, func(*process) error { return nil }); err != nil {
+	if err := while(ctx, h, func(*process) error { return nil }); err != nil {
 		return err
 	}
-	return h.while(ctx, func(p *process) error {
+	return while(ctx, h, func(p *process) error {
 		return b.resident(ctx, p, "idle memory, empty", "", func(r Result) Result { return r.targets(45, 30) })
 	})
 }
@@ -78,7 +78,7 @@ func (b *bench) resident(ctx context.Context, p *process, what, app string, targ
 		return ctx.Err()
 	case <-time.After(b.cfg.Size.Settle):
 	}
-	bytes, note, err := residentBytes(ctx, p.cmd.Process.Pid)
+	bytes, note, err := residentBytes(ctx, p.PID)
 	if err != nil {
 		return err
 	}

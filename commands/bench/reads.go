@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"mero/commands/child"
 )
 
 // BareWord is the argument of `mero bench` that runs the handler which P26
@@ -28,7 +30,7 @@ func ServeBare(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	answer := []byte(`{"jsonrpc":"2.0","id":1,"result":{"output":"................................"}}`)
 	server := &http.Server{
-		ReadHeaderTimeout: patience,
+		ReadHeaderTimeout: child.Patience,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // a client that left gets no answer
 			w.Header().Set("Content-Type", "application/json")
@@ -61,13 +63,13 @@ type bareReady struct {
 }
 
 // bare starts that process.
-func (b *bench) bare(ctx context.Context) (c *child, url string, err error) {
-	if c, err = b.spawn(ctx, filepath.Join(b.dir, "bare.log"), "bench", BareWord); err != nil {
+func (b *bench) bare(ctx context.Context) (c *child.Process, url string, err error) {
+	if c, err = b.program.Spawn(ctx, filepath.Join(b.dir, "bare.log"), "bench", BareWord); err != nil {
 		return nil, "", err
 	}
 	var ready bareReady
-	if err := json.Unmarshal(c.line, &ready); err != nil {
-		return nil, "", errors.Join(err, c.stop())
+	if err := json.Unmarshal(c.Line, &ready); err != nil {
+		return nil, "", errors.Join(err, c.Stop())
 	}
 	return c, ready.URL, nil
 }
@@ -78,8 +80,8 @@ func (b *bench) withApp(ctx context.Context, app App, do func(*caller, instance)
 	if err != nil {
 		return err
 	}
-	defer h.remove()
-	return h.while(ctx, func(p *process) error {
+	defer remove(h)
+	return while(ctx, h, func(p *process) error {
 		list, err := p.instances(ctx, app, 1)
 		if err != nil {
 			return err
@@ -96,11 +98,11 @@ func (b *bench) withApp(ctx context.Context, app App, do func(*caller, instance)
 // measureReads is P26: samples of both in turn, so that what else the machine
 // does falls on both.
 func measureReads(ctx context.Context, b *bench) error {
-	child, url, err := b.bare(ctx)
+	served, url, err := b.bare(ctx)
 	if err != nil {
 		return err
 	}
-	defer child.stop() //nolint:errcheck // nothing is lost with it
+	defer served.Stop() //nolint:errcheck // nothing is lost with it
 	bare := newCaller(url, "")
 	defer bare.close()
 	for i, app := range b.apps {

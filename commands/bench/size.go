@@ -10,12 +10,12 @@ import (
 
 // measureSize is P24.
 func measureSize(_ context.Context, b *bench) error {
-	info, err := os.Stat(b.program)
+	info, err := os.Stat(b.program.Path)
 	if err != nil {
 		return fmt.Errorf("size of this program: %w", err)
 	}
 	total := uint64(max(info.Size(), 0))
-	symbols, kind := lookELF(b.program)
+	symbols, kind := lookELF(b.program.Path)
 	r := size("P24", "size of this program", "", total).note(kind)
 	if symbols == 0 {
 		return b.emit(r.targets(40, 25))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"mero/commands/child"
 )
 
 // measureStart is P15.
@@ -12,7 +14,7 @@ func measureStart(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer h.remove()
+	defer remove(h)
 	times, err := b.starts(ctx, h)
 	if err != nil {
 		return err
@@ -21,7 +23,7 @@ func measureStart(ctx context.Context, b *bench) error {
 		return err
 	}
 	n, app := b.cfg.Size.Contexts, b.apps[0]
-	err = h.while(ctx, func(p *process) error {
+	err = while(ctx, h, func(p *process) error {
 		_, err := p.instances(ctx, app, n)
 		return err
 	})
@@ -40,18 +42,18 @@ func measureStart(ctx context.Context, b *bench) error {
 
 // starts times starts; the one before them, which makes what is not there yet,
 // does not count.
-func (b *bench) starts(ctx context.Context, h *home) ([]time.Duration, error) {
+func (b *bench) starts(ctx context.Context, h *child.Home) ([]time.Duration, error) {
 	var times []time.Duration
 	for i := range b.cfg.Size.Starts + 1 {
-		p, err := h.start(ctx)
+		p, err := h.Start(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			return nil, fmt.Errorf("stop: %w", err)
 		}
 		if i > 0 {
-			times = append(times, p.ready)
+			times = append(times, p.Took)
 		}
 	}
 	return times, nil
@@ -63,11 +65,11 @@ func measureCommand(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	defer h.remove()
-	return h.while(ctx, func(*process) error {
+	defer remove(h)
+	return while(ctx, h, func(*process) error {
 		var times []time.Duration
 		for i := range b.cfg.Size.Commands + 1 {
-			cmd := b.command(ctx, h.words("node", "status")...)
+			cmd := b.program.Command(ctx, h.Words("node", "status")...)
 			begin := time.Now()
 			if err := cmd.Run(); err != nil {
 				return fmt.Errorf("mero node status: %w", err)

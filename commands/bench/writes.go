@@ -20,10 +20,10 @@ func measureWrites(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		err = h.while(ctx, func(p *process) error {
+		err = while(ctx, h, func(p *process) error {
 			return b.writesOf(ctx, p, app, i == 0)
 		})
-		h.remove()
+		remove(h)
 		if err != nil {
 			return err
 		}

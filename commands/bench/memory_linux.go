@@ -1,14 +1,6 @@
 package bench
 
-import (
-	"os/exec"
-	"syscall"
-)
-
-// endWithParent has a child killed when this process is gone, however it ended.
-func endWithParent(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-}
+import "syscall"
 
 // tmpfsMagic is what statfs(2) calls a file system in memory.
 const tmpfsMagic = 0x01021994
