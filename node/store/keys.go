@@ -38,7 +38,9 @@ const (
 	tableLeftover = 0x19
 	// 1a u32 generation: the queue entries of that generation count. This package.
 	tableGroup = 0x1a
-	// 30..35 context u32 generation form u32 page: paged values, see below.
+	// 1b context id: Invitation. node/replica.
+	tableInvitation = 0x1b
+	// 30..36 context u32 generation form u32 page: paged values, see below.
 	tableSpaces = 0x30
 )
 
@@ -53,6 +55,7 @@ const (
 	spaceDelta                // u64 time and a delta's bytes, by id
 	spaceFate                 // fate and reason, by time and id
 	spaceUndo                 // undo spans (R8), by undoForm
+	spaceMembers              // the membership at the heads, under the empty key
 	spaces                    // how many there are
 )
 
@@ -158,6 +161,12 @@ func epochPrefix(id ident.ContextID) []byte { return append([]byte{tableEpoch}, 
 
 func epochKey(id ident.ContextID, epoch delta.EpochID) []byte {
 	return append(epochPrefix(id), epoch[:]...)
+}
+
+func invitationPrefix(id ident.ContextID) []byte { return append([]byte{tableInvitation}, id[:]...) }
+
+func invitationKey(id ident.ContextID, invitation [32]byte) []byte {
+	return append(invitationPrefix(id), invitation[:]...)
 }
 
 func xcallKey(number uint64) []byte {

@@ -52,6 +52,7 @@ type contextRecord struct {
 	Creator ident.PublicKey `cbor:"21,keyasint"`
 	Layouts uint16          `cbor:"22,keyasint"`
 	Former  []ident.AppID   `cbor:"23,keyasint,omitempty"`
+	Members [32]byte        `cbor:"24,keyasint"`
 }
 
 func newContextRecord(c *Context, g generations) *contextRecord {
@@ -61,7 +62,7 @@ func newContextRecord(c *Context, g generations) *contextRecord {
 		StateBytes: c.StateBytes, StateQuota: c.StateQuota, Initialised: c.Initialised, Step: c.Step,
 		Base: g.base, Overlay: g.overlay,
 		LastTime: c.Last.Time, LastID: c.Last.ID, Voids: c.Voids, Waiting: c.Waiting,
-		Creator: c.Creator, Layouts: c.Layouts, Former: c.Former,
+		Creator: c.Creator, Layouts: c.Layouts, Former: c.Former, Members: c.Members,
 	}
 }
 
@@ -75,7 +76,7 @@ func (r *contextRecord) context(id ident.ContextID) Context {
 		Sum: r.Sum, Root: r.Root, GuestRoot: r.GuestRoot, Epoch: r.Epoch, Deltas: r.Deltas,
 		StateBytes: r.StateBytes, StateQuota: r.StateQuota, Initialised: r.Initialised, Step: r.Step,
 		Last: delta.Place{Time: r.LastTime, ID: r.LastID}, Voids: r.Voids, Waiting: r.Waiting,
-		Creator: r.Creator, Layouts: r.Layouts, Former: r.Former,
+		Creator: r.Creator, Layouts: r.Layouts, Former: r.Former, Members: r.Members,
 	}
 }
 
@@ -128,6 +129,11 @@ type xcallRecord struct {
 	Depth    uint8           `cbor:"5,keyasint"`
 	// Group is zero, or a generation whose group record says that it counts.
 	Group uint32 `cbor:"6,keyasint"`
+}
+
+type invitationRecord struct {
+	Bytes []byte `cbor:"1,keyasint"`
+	Left  uint32 `cbor:"2,keyasint"`
 }
 
 type leftoverRecord struct {

@@ -12,7 +12,7 @@ const (
 	countersName = "counters"
 	lossName     = "loss"
 	// schemaVersion is the form that this release writes.
-	schemaVersion = 2
+	schemaVersion = 3
 )
 
 // schema says which form is current and how to get there.
@@ -28,6 +28,9 @@ func currentSchema() schema {
 		// Version 2 has undo spans, and headers beside fates. What version 1 wrote is
 		// still read, but version 1 would not see what it reads.
 		1: func(*Store) error { return nil },
+		// Version 3 has memberships and invitations. A context without one is as its
+		// genesis made it.
+		2: func(*Store) error { return nil },
 	}}
 }
 

@@ -36,6 +36,11 @@ type Step struct {
 	// they are there or not. One that is in both is replaced.
 	Undo     []Undo
 	UndoDrop []UndoRef
+	// Members is the membership at the heads from here on; nil: the one there was.
+	Members []byte
+	// Invitations are stored, and InvitationsDrop removed, of the contexts and ids that
+	// they name.
+	Invitations, InvitationsDrop []Invitation
 	// Identities are stored; one that was not bound before leaves that place.
 	Identities []Identity
 	// EpochKeys are added.
@@ -51,13 +56,14 @@ type Step struct {
 // Empty reports whether the step changes nothing.
 func (st *Step) Empty() bool {
 	return st.Context == nil && !st.ofContext() && len(st.Identities) == 0 && len(st.EpochKeys) == 0 &&
-		len(st.XCallsAdd) == 0 && len(st.XCallsDone) == 0 && len(st.Writers) == 0
+		len(st.XCallsAdd) == 0 && len(st.XCallsDone) == 0 && len(st.Writers) == 0 &&
+		len(st.Invitations) == 0 && len(st.InvitationsDrop) == 0
 }
 
 // ofContext reports whether there are parts that belong to one context.
 func (st *Step) ofContext() bool {
 	return st.Scratch != nil || len(st.Deltas) > 0 || len(st.DeltaDrop) > 0 || len(st.State) > 0 || len(st.Local) > 0 || len(st.Private) > 0 ||
-		len(st.Undo) > 0 || len(st.UndoDrop) > 0
+		len(st.Undo) > 0 || len(st.UndoDrop) > 0 || st.Members != nil
 }
 
 // Commit makes a step visible and durable, or does nothing at all. ctx is looked
@@ -128,7 +134,7 @@ func (st *Step) check() error {
 			return err
 		}
 	}
-	return nil
+	return st.checkMembers()
 }
 
 func (st *Step) checkContext() error {
@@ -172,6 +178,8 @@ type plan struct {
 	begins map[delta.ID][]byte
 	// scratch are the records of State in a step with a scratch.
 	scratch []write
+	// members is the change that Members makes.
+	members Change
 	// drops are the values that DeltaDrop takes away.
 	drops []drop
 }
@@ -187,7 +195,7 @@ func (s *Store) present(ctx context.Context, p *plan) error {
 	case p.Create && rec != nil:
 		return fmt.Errorf("context %s: %w", id, ErrExists)
 	case p.Create:
-		p.base = s.newGeneration()
+		p.base, p.members = s.newGeneration(), Change{New: p.Members, HasNew: p.Members != nil}
 		if gone {
 			return s.sweepContext(ctx, id)
 		}
@@ -274,6 +282,9 @@ func (p *plan) compare(r reader) error {
 		}
 		p.begins[d.ID] = begin
 	}
+	if err := p.compareMembers(r); err != nil {
+		return err
+	}
 	return p.findDrops(r)
 }
 
@@ -349,7 +360,7 @@ func (s *Store) commitSmall(ctx context.Context, p *plan, whole *batch) error {
 
 // size is a lower bound of what the step's new values may need.
 func (st *Step) size() int {
-	n := 0
+	n := len(st.Members)
 	for _, d := range st.Deltas {
 		n += len(d.Bytes)
 	}
@@ -392,6 +403,11 @@ func (s *Store) smallParts(b *batch, st *Step) error {
 	for _, k := range st.EpochKeys {
 		b.add(write{key: epochKey(k.Context, k.Key.ID()), value: k.Key[:]})
 	}
+	writes, err := s.invitationWrites(st)
+	if err != nil {
+		return err
+	}
+	b.add(writes...)
 	for _, n := range st.XCallsDone {
 		b.add(write{key: xcallKey(n), del: true})
 	}
@@ -442,6 +458,7 @@ func (p *plan) valueWrites(generation uint32, overlay bool) []write {
 		d := &p.Deltas[i]
 		out = deltaWrites(out, id, generation, d, p.begins[d.ID])
 	}
+	out = diff(out, spaceMembers, generationKey(spaceMembers, id, generation), p.members, overlay)
 	out = p.dropWrites(out, generation, overlay)
 	return undoWrites(out, p.Step, generation, overlay)
 }

@@ -120,7 +120,7 @@ func (s *Store) sweepLocked(ctx context.Context, id ident.ContextID) error {
 
 // sweepContext deletes what a deleted context left. It is locked.
 func (s *Store) sweepContext(ctx context.Context, id ident.ContextID) error {
-	prefixes := [][]byte{identityPrefix(id), epochPrefix(id)}
+	prefixes := [][]byte{identityPrefix(id), epochPrefix(id), invitationPrefix(id)}
 	for _, kind := range [...]AliasKind{AliasContext, AliasIdentity, AliasApplication} {
 		prefixes = append(prefixes, aliasPrefix(kind, id))
 	}

@@ -81,6 +81,8 @@ type Context struct {
 	// Former are applications that deltas of the context were folded by before App,
 	// and may have to be again (R8, R10).
 	Former []ident.AppID
+	// Members is the digest of the membership at Heads, which the root covers (R9).
+	Members [32]byte
 	// Step counts the steps. In Step.Context it must be what the View said from
 	// which the step was made; Commit adds one.
 	Step uint64
@@ -219,6 +221,16 @@ const (
 	AliasIdentity    AliasKind = 2
 	AliasApplication AliasKind = 3
 )
+
+// Invitation is one that a member of this node issued (R15).
+type Invitation struct {
+	Context ident.ContextID
+	ID      [32]byte
+	// Bytes are the invitation; at most delta.MaxInvitation.
+	Bytes []byte
+	// Left is how many may still join by it, if it has a number of uses.
+	Left uint32
+}
 
 // Alias is a name for a 32-byte id.
 type Alias struct {
