@@ -27,8 +27,9 @@ type Config struct {
 	LowWater       int           `koanf:"low_water" comment:"Down to how many connections idle ones are closed once there are high_water. Default 192."`
 	HighWater      int           `koanf:"high_water" comment:"From how many connections on idle ones are closed. Default 256."`
 	GracePeriod    time.Duration `koanf:"grace_period" comment:"How long a new connection is safe from being closed as idle. Default 20s, enough to say what it is for."`
-	DialRetryMin   time.Duration `koanf:"dial_retry_min" comment:"Wait before an entry point is dialled again; doubles with each failure, a random part of up to a half is taken off. Default 1s."`
-	DialRetryMax   time.Duration `koanf:"dial_retry_max" comment:"Longest wait before an entry point is dialled again. Default 1m."`
+	MaxKept        int           `koanf:"max_kept" comment:"Most peers, besides entry points, that this node stays connected to because they share a context. Default 128."`
+	DialRetryMin   time.Duration `koanf:"dial_retry_min" comment:"Wait before an entry point or such a peer is dialled again; doubles with each failure, a random part of up to a half is taken off. Default 1s."`
+	DialRetryMax   time.Duration `koanf:"dial_retry_max" comment:"Longest wait before an entry point or such a peer is dialled again. Default 1m."`
 }
 
 // DefaultConfig is what a node uses when nothing is configured.
@@ -44,6 +45,7 @@ func DefaultConfig() Config {
 		LowWater:       192,
 		HighWater:      256,
 		GracePeriod:    20 * time.Second,
+		MaxKept:        128,
 		DialRetryMin:   time.Second,
 		DialRetryMax:   time.Minute,
 	}
@@ -70,6 +72,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("network.max_per_ip: %d is less than 1", c.MaxPerIP)
 	case c.GracePeriod < 0:
 		return fmt.Errorf("network.grace_period: %s is negative", c.GracePeriod)
+	case c.MaxKept < 1:
+		return fmt.Errorf("network.max_kept: %d is less than 1", c.MaxKept)
 	case c.DialRetryMin <= 0:
 		return fmt.Errorf("network.dial_retry_min: %s is not positive", c.DialRetryMin)
 	case c.DialRetryMax < c.DialRetryMin:
@@ -99,16 +103,9 @@ func (c Config) listen() ([]ma.Multiaddr, error) {
 func (c Config) entryPoints() ([]peer.AddrInfo, error) {
 	var addrs []ma.Multiaddr
 	for _, text := range c.EntryPoints {
-		addr, err := ma.NewMultiaddr(text)
+		addr, err := parseAddr(text)
 		if err != nil {
-			return nil, fmt.Errorf("network.entry_points: %q is no multiaddress: %w", text, err)
-		}
-		where, id := peer.SplitAddr(addr)
-		if id == "" {
-			return nil, fmt.Errorf("network.entry_points: %q does not end in /p2p/PEERID", text)
-		}
-		if transportOf(where) == "" {
-			return nil, fmt.Errorf("network.entry_points: %q has neither /tcp/PORT nor /udp/PORT/quic-v1", text)
+			return nil, fmt.Errorf("network.entry_points: %w", err)
 		}
 		addrs = append(addrs, addr)
 	}

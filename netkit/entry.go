@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -26,97 +26,32 @@ const (
 
 var errLostSoon = errors.New("the connection was lost at once")
 
-// watcher turns libp2p's notices about connections into signals that never block
-// it: a keeper that is dialling can not hold up the network.
-type watcher struct {
-	wake  map[peer.ID]chan struct{} // an entry point came or went
-	fresh chan peer.ID              // somebody came
-	bundl *network.NotifyBundle
-}
-
-func newWatcher(entries []peer.AddrInfo) *watcher {
-	w := &watcher{wake: make(map[peer.ID]chan struct{}), fresh: make(chan peer.ID, 64)}
-	for _, entry := range entries {
-		w.wake[entry.ID] = make(chan struct{}, 1)
-	}
-	signal := func(id peer.ID) {
-		select {
-		case w.wake[id] <- struct{}{}: // a nil channel, of no entry point, never takes
-		default:
-		}
-	}
-	w.bundl = &network.NotifyBundle{
-		ConnectedF: func(_ network.Network, c network.Conn) {
-			signal(c.RemotePeer())
-			select {
-			case w.fresh <- c.RemotePeer():
-			default: // the next round measures it
-			}
-		},
-		DisconnectedF: func(_ network.Network, c network.Conn) { signal(c.RemotePeer()) },
-	}
-	return w
-}
-
-func (w *watcher) notifiee() network.Notifiee { return w.bundl }
-
 // keepEntry keeps this node connected to one entry point until ctx ends.
 func (n *Net) keepEntry(ctx context.Context, entry peer.AddrInfo, wake <-chan struct{}) {
 	n.host.Peerstore().AddAddrs(entry.ID, entry.Addrs, peerstore.PermanentAddrTTL)
 	n.host.ConnManager().Protect(entry.ID, protectTag)
 	defer n.host.ConnManager().Unprotect(entry.ID, protectTag)
-	log := n.log.With().Stringer("entry", entry.ID).Logger()
-	failures := 0
-	for {
-		err := n.dial(ctx, entry)
-		if err == nil {
-			n.metrics.dials.WithLabelValues(dialConnected).Inc()
-			log.Info().Strs("addrs", texts(entry.Addrs)).Msg("entry point connected")
-			since := time.Now()
-			n.awaitLoss(ctx, entry.ID, wake)
-			if time.Since(since) >= steady {
-				failures = 0
-				continue
+	log := n.log.With().Stringer("entry", entry.ID).Strs("addrs", texts(entry.Addrs)).Logger()
+	n.stayConnected(ctx, entry.ID, wake, keeping{
+		dial: func(ctx context.Context) error {
+			err := n.dial(ctx, entry)
+			result := dialConnected
+			if err != nil {
+				result = dialFailed
 			}
-			err = errLostSoon
-		} else {
-			n.metrics.dials.WithLabelValues(dialFailed).Inc()
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		wait := retryAfter(n.cfg.DialRetryMin, n.cfg.DialRetryMax, failures)
-		failures++
-		log.Warn().Strs("addrs", texts(entry.Addrs)).Str("reason", reason(err)).
-			Int("failures", failures).Dur("next_try_ms", wait).Msg("entry point is not connected")
-		n.pause(ctx, wait, entry.ID, wake)
-	}
+			n.metrics.dials.WithLabelValues(result).Inc()
+			return err
+		},
+		connected: func() { log.Info().Msg("entry point connected") },
+		failed: func(err error, failures int, wait time.Duration) {
+			log.Warn().Str("reason", reason(err)).Int("failures", failures).Dur("next_try_ms", wait).Msg("entry point is not connected")
+		},
+	})
 }
 
-// awaitLoss returns when the peer is no longer connected, or ctx has ended.
-func (n *Net) awaitLoss(ctx context.Context, id peer.ID, wake <-chan struct{}) {
-	for n.host.Network().Connectedness(id) == network.Connected {
-		select {
-		case <-wake:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// pause returns after wait, when the peer has connected to us, or when ctx ends.
-func (n *Net) pause(ctx context.Context, wait time.Duration, id peer.ID, wake <-chan struct{}) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for n.host.Network().Connectedness(id) != network.Connected {
-		select {
-		case <-wake:
-		case <-timer.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
+// isEntry reports whether a peer is one of the configured entry points.
+func (n *Net) isEntry(id peer.ID) bool {
+	return slices.ContainsFunc(n.entries, func(e peer.AddrInfo) bool { return e.ID == id })
 }
 
 // dial connects to a peer. libp2p refuses to dial an address again soon after a

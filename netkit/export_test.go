@@ -2,7 +2,6 @@ package netkit
 
 import (
 	dht "github.com/libp2p/go-libp2p-kad-dht"
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 )
 
@@ -11,8 +10,18 @@ import (
 // Host gives the libp2p host.
 func (n *Net) Host() host.Host { return n.host }
 
-// Gossip waits until Run has started and gives the router.
-func (n *Net) Gossip() *pubsub.PubSub { <-n.ready; return n.gossip }
+// Mesh is who is in the mesh of a topic.
+func (n *Net) Mesh(topic string) (peers []string) {
+	n.gossip.mu.RLock()
+	defer n.gossip.mu.RUnlock()
+	for id := range n.gossip.mesh[topic] {
+		peers = append(peers, id.String())
+	}
+	return peers
+}
+
+// GossipProtocol is the protocol of the gossip router.
+const GossipProtocol = gossipProtocol
 
 // DHT waits until Run has started and gives Kademlia.
 func (n *Net) DHT() *dht.IpfsDHT { <-n.ready; return n.dht }

@@ -5,20 +5,65 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-type metrics struct{ dials *prometheus.CounterVec }
+// metrics are counted per node. Labels are protocols of this node and words of
+// this package, never what others send.
+type metrics struct {
+	dials    *prometheus.CounterVec
+	keptFull prometheus.Counter
+	streams  *prometheus.GaugeVec
+	refused  *prometheus.CounterVec
+	bytes    *prometheus.CounterVec
+	gossip   *prometheus.CounterVec
+	mesh     prometheus.Gauge
+}
 
 const (
 	dialConnected = "connected"
 	dialFailed    = "failed"
+
+	refusedFull = "full"
+	refusedPeer = "peer"
+
+	gossipAccepted  = "accepted"
+	gossipIgnored   = "ignored"
+	gossipRejected  = "rejected"
+	gossipStranger  = "stranger"
+	gossipDuplicate = "duplicate"
+	gossipLost      = "lost"
+	gossipPublished = "published"
 )
 
 func newMetrics(reg prometheus.Registerer, n network.Network) *metrics {
-	m := &metrics{dials: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "mero_netkit_entry_dials_total", Help: "Attempts to connect to entry points, by result: connected, failed.",
-	}, []string{"result"})}
+	m := &metrics{
+		dials: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_netkit_entry_dials_total", Help: "Attempts to connect to entry points, by result: connected, failed.",
+		}, []string{"result"}),
+		keptFull: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mero_netkit_kept_refused_total", Help: "Peers that are not kept connected, because network.max_kept are.",
+		}),
+		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "mero_netkit_streams", Help: "Streams that others have open to this node, by protocol.",
+		}, []string{"protocol"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_netkit_streams_refused_total", Help: "Streams of others that were refused, by protocol and reason: full, or peer when it has too many.",
+		}, []string{"protocol", "reason"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_netkit_stream_bytes_total", Help: "Bytes on streams that others opened and that have ended, by protocol and direction: in, out.",
+		}, []string{"protocol", "direction"}),
+		gossip: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_netkit_gossip_messages_total",
+			Help: "Gossip messages by what became of them: published by this node, accepted, ignored, rejected, duplicate, stranger (of a peer that is not admitted to the topic), lost (a queue was full).",
+		}, []string{"fate"}),
+		mesh: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mero_netkit_gossip_links", Help: "Links of the gossip meshes of all topics.",
+		}),
+	}
 	m.dials.WithLabelValues(dialConnected)
 	m.dials.WithLabelValues(dialFailed)
-	reg.MustRegister(m.dials,
+	for _, fate := range []string{gossipPublished, gossipAccepted, gossipIgnored, gossipRejected, gossipDuplicate, gossipStranger, gossipLost} {
+		m.gossip.WithLabelValues(fate)
+	}
+	reg.MustRegister(m.dials, m.keptFull, m.streams, m.refused, m.bytes, m.gossip, m.mesh,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "mero_netkit_peers", Help: "Peers that are connected.",
 		}, func() float64 { return float64(len(n.Peers())) }),
@@ -27,4 +72,18 @@ func newMetrics(reg prometheus.Registerer, n network.Network) *metrics {
 		}, func() float64 { return float64(len(n.Conns())) }),
 	)
 	return m
+}
+
+// protocol makes the series of a protocol, at zero.
+func (m *metrics) protocol(id string) {
+	m.streams.WithLabelValues(id)
+	m.refused.WithLabelValues(id, refusedFull)
+	m.refused.WithLabelValues(id, refusedPeer)
+	m.bytes.WithLabelValues(id, "in")
+	m.bytes.WithLabelValues(id, "out")
+}
+
+func (m *metrics) transferred(id string, s *Stream) {
+	m.bytes.WithLabelValues(id, "in").Add(float64(s.BytesIn()))
+	m.bytes.WithLabelValues(id, "out").Add(float64(s.BytesOut()))
 }

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	dht "github.com/libp2p/go-libp2p-kad-dht"
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -42,16 +42,21 @@ type Net struct {
 	metrics *metrics
 	host    host.Host
 	entries []peer.AddrInfo
+	watch   *watcher
+	gossip  *gossip
 
-	mu      sync.Mutex
-	ran     bool
 	closing chan struct{} // closed by Close
 	closed  func() error  // closes the host, once
+	ready   chan struct{} // closed when Run has started its parts
+	dht     *dht.IpfsDHT  // set by Run before that
 
-	// set by Run before ready is closed
-	ready  chan struct{}
-	dht    *dht.IpfsDHT
-	gossip *pubsub.PubSub
+	mu     sync.Mutex
+	ran    bool
+	served map[protocol.ID]*served
+	kept   map[peer.ID]*kept
+	// spawn runs f in a goroutine that Run waits for; nil unless Run runs. stop
+	// ends the context of f.
+	spawn func(f func(context.Context)) (stop func())
 }
 
 // New binds the configured addresses: *AddrInUseError when a port is taken.
@@ -89,14 +94,19 @@ func FromHost(h host.Host, cfg Config, deps Deps) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Net{
+	n := &Net{
 		cfg: cfg, log: deps.Log, host: h,
 		metrics: newMetrics(deps.Metrics, h.Network()),
 		entries: slices.DeleteFunc(entries, func(e peer.AddrInfo) bool { return e.ID == h.ID() }),
+		watch:   newWatcher(),
 		closing: make(chan struct{}),
 		closed:  sync.OnceValue(h.Close),
 		ready:   make(chan struct{}),
-	}, nil
+		served:  make(map[protocol.ID]*served),
+		kept:    make(map[peer.ID]*kept),
+	}
+	n.gossip = newGossip(n)
+	return n, nil
 }
 
 // Run takes part in the network until ctx ends or Close is called, and then
@@ -114,44 +124,95 @@ func (n *Net) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := n.run(ctx, cancel)
-	cancel() // ends the gossip router, which has no Close
+	cancel()
 	return errors.Join(err, n.Close())
 }
 
 func (n *Net) run(ctx context.Context, cancel context.CancelFunc) (err error) {
-	n.gossip, err = newGossip(ctx, n.host)
-	if err != nil {
+	parts, ctx := errgroup.WithContext(ctx)
+	if err := n.gossip.run(ctx); err != nil {
 		return fmt.Errorf("start gossip: %w", err)
 	}
+	defer n.gossip.end()
 	n.dht, err = newDHT(n.host, n.cfg.NodeType, n.entries)
 	if err != nil {
 		return fmt.Errorf("start kademlia: %w", err)
 	}
 	defer func() { err = errors.Join(err, n.dht.Close()) }()
 
-	watch := newWatcher(n.entries)
-	n.host.Network().Notify(watch.notifiee())
-	defer n.host.Network().StopNotify(watch.notifiee())
+	watch := n.watch.notifiee()
+	n.host.Network().Notify(watch)
+	defer n.host.Network().StopNotify(watch)
 
-	parts, ctx := errgroup.WithContext(ctx)
+	n.open(ctx, parts)
+	if err := n.gossip.open(); err != nil {
+		cancel()
+		n.shut()
+		return errors.Join(err, parts.Wait())
+	}
 	parts.Go(func() error {
 		select {
 		case <-ctx.Done():
 		case <-n.closing:
 			cancel()
 		}
+		n.shut()
 		return nil
 	})
 	if n.cfg.MDNS {
 		parts.Go(func() error { return n.discoverLocal(ctx) })
 	}
 	for _, entry := range n.entries {
-		parts.Go(func() error { n.keepEntry(ctx, entry, watch.wake[entry.ID]); return nil })
+		wake := n.watch.of(entry.ID)
+		parts.Go(func() error { n.keepEntry(ctx, entry, wake); return nil })
 	}
-	parts.Go(func() error { n.measure(ctx, watch.fresh); return nil })
+	parts.Go(func() error { n.measure(ctx, n.watch.fresh); return nil })
 	close(n.ready)
 	n.log.Info().Str("peer", n.PeerID()).Strs("addrs", n.Addrs()).Str("type", n.cfg.NodeType).Msg("network is up")
 	return parts.Wait()
+}
+
+// open starts what was asked for before Run, and lets goroutines be started.
+func (n *Net) open(ctx context.Context, parts *errgroup.Group) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.spawn = func(f func(context.Context)) func() {
+		ctx, cancel := context.WithCancel(ctx)
+		parts.Go(func() error {
+			defer cancel()
+			f(ctx)
+			return nil
+		})
+		return cancel
+	}
+	for id, h := range n.served {
+		n.host.SetStreamHandler(id, n.answer(h))
+	}
+	for id, k := range n.kept {
+		n.keepNow(id, k)
+	}
+}
+
+// shut lets no more goroutines be started: Run waits for those that are there.
+func (n *Net) shut() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.spawn = nil
+	for id := range n.served {
+		n.host.RemoveStreamHandler(id)
+	}
+}
+
+// start runs f in a goroutine that Run waits for, and whose context ends with
+// it. It reports false when Run does not run.
+func (n *Net) start(f func(context.Context)) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.spawn == nil {
+		return false
+	}
+	n.spawn(f)
+	return true
 }
 
 // Close ends Run, if it runs, and closes all listeners and connections. It may be

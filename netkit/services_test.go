@@ -1,12 +1,10 @@
 package netkit_test
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"testing"
 
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -93,58 +91,6 @@ func TestKademlia(t *testing.T) {
 	}
 	if err := a.Host().Connect(ctx, peer.AddrInfo{ID: id, Addrs: found.Addrs}); err != nil {
 		t.Errorf("connect to what was found, %v: %v", found.Addrs, err)
-	}
-}
-
-// TestGossip publishes the moment the other's subscription is known.
-func TestGossip(t *testing.T) {
-	a, _ := start(t, local(), deps(t))
-	cfg := local()
-	cfg.EntryPoints = a.Addrs()
-	b, _ := start(t, cfg, deps(t))
-	join := func(n *netkit.Net) (*pubsub.Topic, *pubsub.Subscription) {
-		topic, err := n.Gossip().Join("topic")
-		if err != nil {
-			t.Fatal(err)
-		}
-		sub, err := topic.Subscribe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return topic, sub
-	}
-	_, subA := join(a)
-	topicB, _ := join(b)
-	await(t, "b knows of a's subscription", func() bool { return len(topicB.ListPeers()) == 1 })
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	defer cancel()
-	big := bytes.Repeat([]byte{7}, netkit.MaxGossip-100)
-	for _, data := range [][]byte{[]byte("at once"), big} {
-		if err := topicB.Publish(ctx, data); err != nil {
-			t.Fatal(err)
-		}
-		m, err := subA.Next(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(m.GetData(), data) {
-			t.Errorf("got %d bytes, want %d", len(m.GetData()), len(data))
-		}
-		if m.From != nil || m.Signature != nil || m.Seqno != nil || m.Key != nil {
-			t.Errorf("the router signs: %.40q %x %x", m.From, m.Signature, m.Seqno)
-		}
-		if m.ID != netkit.MessageID(m.Message) {
-			t.Errorf("id is %x, want %x", m.ID, netkit.MessageID(m.Message))
-		}
-	}
-	// What is over the limit is not sent; what comes after it is.
-	for _, data := range [][]byte{make([]byte, netkit.MaxGossip+1), []byte("after")} {
-		if err := topicB.Publish(ctx, data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if m, err := subA.Next(ctx); err != nil || string(m.GetData()) != "after" {
-		t.Errorf("after a message over the limit: %d bytes, %v", len(m.GetData()), err)
 	}
 }
 

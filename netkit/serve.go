@@ -1,0 +1,157 @@
+package netkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// ErrUnreachable says that no address of a peer answered, or that none is known.
+var ErrUnreachable = errors.New("peer is unreachable")
+
+// served is a protocol that this node answers.
+type served struct {
+	Protocol
+	serve func(context.Context, *Stream)
+
+	mu    sync.Mutex
+	total int
+	peers map[peer.ID]int
+}
+
+// enter counts a stream in, or says over which limit it is.
+func (h *served) enter(id peer.ID) (over string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.total >= h.MaxIn:
+		return refusedFull
+	case h.peers[id] >= h.MaxPerPeer:
+		return refusedPeer
+	}
+	h.total++
+	h.peers[id]++
+	return ""
+}
+
+func (h *served) leave(id peer.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.total--
+	if h.peers[id]--; h.peers[id] == 0 {
+		delete(h.peers, id)
+	}
+}
+
+// Handle answers streams of a protocol while Run runs; it may be called before.
+// A stream over the limits is reset (ErrBusy on the other side) and counted.
+// serve runs in a goroutine that Run waits for; its context ends with Run, when
+// the stream is reset as well. When serve returns without Close, the stream is
+// reset. The last serve for a protocol id counts.
+func (n *Net) Handle(p Protocol, serve func(ctx context.Context, s *Stream)) {
+	h := &served{Protocol: p.withDefaults(), serve: serve, peers: make(map[peer.ID]int)}
+	n.metrics.protocol(h.ID)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.served[protocol.ID(h.ID)] = h
+	if n.spawn != nil {
+		n.host.SetStreamHandler(protocol.ID(h.ID), n.answer(h))
+	}
+}
+
+// answer is the stream handler of a protocol.
+func (n *Net) answer(h *served) network.StreamHandler {
+	return func(raw network.Stream) {
+		s := newStream(raw, h.Protocol)
+		id := raw.Conn().RemotePeer()
+		if over := h.enter(id); over != "" {
+			n.metrics.refused.WithLabelValues(h.ID, over).Inc()
+			s.reset(network.StreamResourceLimitExceeded)
+			return
+		}
+		started := n.start(func(ctx context.Context) {
+			n.metrics.streams.WithLabelValues(h.ID).Inc()
+			defer n.metrics.streams.WithLabelValues(h.ID).Dec()
+			defer h.leave(id)
+			// What waits for the other side must not hold up the end of Run.
+			broken := context.AfterFunc(ctx, func() { s.reset(network.StreamShutdown) })
+			h.serve(ctx, s)
+			broken()
+			if !s.ended.Load() {
+				s.Reset()
+			}
+			n.metrics.transferred(h.ID, s)
+		})
+		if !started {
+			h.leave(id)
+			s.reset(network.StreamShutdown)
+		}
+	}
+}
+
+// Open opens a stream to a peer, dialling it when it is not connected: at the
+// addresses that are known, and when there are none, or none answers, at those
+// that Kademlia knows. The caller closes or resets the stream. Errors:
+// ErrUnreachable, ErrProtocol, ErrClosed, that of ctx; ErrBusy may come from the
+// first Read instead, as may ErrProtocol.
+func (n *Net) Open(ctx context.Context, to string, p Protocol) (*Stream, error) {
+	id, err := peer.Decode(to)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no peer id: %w", to, err)
+	}
+	if err := n.reach(ctx, id); err != nil {
+		return nil, err
+	}
+	p = p.withDefaults()
+	// A relayed connection is better than none; what it is used for is up to the caller.
+	ctx = network.WithAllowLimitedConn(network.WithNoDial(ctx, "connected already"), p.ID)
+	raw, err := n.host.NewStream(ctx, id, protocol.ID(p.ID))
+	if err != nil {
+		return nil, fmt.Errorf("open %s to %s: %w", p.ID, to, streamError(err))
+	}
+	return newStream(raw, p), nil
+}
+
+// reach connects to a peer unless it is connected.
+func (n *Net) reach(ctx context.Context, id peer.ID) error {
+	switch {
+	case n.isClosing():
+		return ErrClosed
+	case id == n.host.ID():
+		return fmt.Errorf("%w: it is this node", ErrUnreachable)
+	case n.isConnected(id):
+		return nil
+	}
+	known := peer.AddrInfo{ID: id, Addrs: n.host.Peerstore().Addrs(id)}
+	err := errors.New("no address is known")
+	if len(known.Addrs) > 0 {
+		if err = n.dial(ctx, known); err == nil {
+			return nil
+		}
+	}
+	if found, ok := n.lookUp(ctx, known); ok {
+		if err = n.dial(ctx, found); err == nil {
+			return nil
+		}
+	}
+	switch {
+	case n.isConnected(id): // it was quicker
+		return nil
+	case n.isClosing():
+		return ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %s: %s", ErrUnreachable, id, reason(err))
+}
+
+// isConnected reports whether there is a connection, be it through a relay.
+func (n *Net) isConnected(id peer.ID) bool {
+	c := n.host.Network().Connectedness(id)
+	return c == network.Connected || c == network.Limited
+}
