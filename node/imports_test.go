@@ -22,7 +22,7 @@ var rows = [][]string{
 	{"blobkit", "netkit", "node/vm", "node/auth", "node/root", "node/artifact", "node/manifest"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/appgen", "node/sdk/examples"},
 	{"node/dag", "node/undo", "node/members", "node/wire", "node/store", "node/events", "node/api"},
-	{"node/apps", "node/history", "node/trail", "node/layer", "node/store/storetest"},
+	{"node/apps", "node/history", "node/admit", "node/trail", "node/layer", "node/store/storetest"},
 	{"node/hosted"},
 	{"node/fold", "node/hosted/hostedtest"},
 	{"node/replica"},
