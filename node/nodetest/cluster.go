@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -30,8 +31,9 @@ type Options struct {
 	App []byte
 	// Sync configures the syncers; default syncer.DefaultConfig.
 	Sync *syncer.Config
-	// Log is where the nodes log to as lines of JSON; default nowhere.
-	Log func(node int, line string)
+	// Log has the nodes log to the test, as lines of JSON; default false, or what
+	// MERO_LOG says.
+	Log bool
 }
 
 // Cluster is nodes in one bubble. Its methods are called by one goroutine, but for
@@ -85,6 +87,9 @@ func (o Options) filled() Options {
 	if o.Link == (netsim.Link{}) {
 		o.Link = netsim.Link{Latency: 5 * time.Millisecond}
 	}
+	if os.Getenv("MERO_LOG") != "" {
+		o.Log = true
+	}
 	if o.App == nil {
 		o.App = examples.KV()
 	}
@@ -101,7 +106,7 @@ func compiled(t testing.TB) string {
 	t.Helper()
 	base, err := os.UserCacheDir()
 	if err != nil {
-		base = os.TempDir()
+		return t.TempDir()
 	}
 	return filepath.Join(base, "mero-nodetest")
 }
@@ -125,7 +130,17 @@ func (c *Cluster) Remove(n *Node) {
 	if err := errors.Join(n.Stop(), os.RemoveAll(n.dir)); err != nil {
 		c.T.Fatal(err)
 	}
-	n.As = ident.PublicKey{}
+	n.gone = true
+}
+
+// RestartAll starts all nodes that are down and not gone for good.
+func (c *Cluster) RestartAll() {
+	c.T.Helper()
+	for _, n := range c.Nodes {
+		if !n.Up() && !n.gone {
+			n.Restart()
+		}
+	}
 }
 
 // Sessions is how many sessions all nodes that run have begun, in this life.
@@ -240,6 +255,23 @@ func (c *Cluster) Equal() error {
 		errs = append(errs, n.holds(acknowledged))
 	}
 	return errors.Join(errs...)
+}
+
+// Reached lets time pass until the nodes have folded a delta, and tells how long that
+// took. It is an error if that takes longer than bound.
+func (c *Cluster) Reached(id delta.ID, bound time.Duration, nodes ...*Node) (time.Duration, error) {
+	start := time.Now()
+	for {
+		took := time.Since(start)
+		nodes = slices.DeleteFunc(nodes, func(n *Node) bool { return n.Has(id) })
+		if len(nodes) == 0 {
+			return took, nil
+		}
+		if took >= bound {
+			return took, fmt.Errorf("delta %s is not on %d nodes after %s, node %d among them", id, len(nodes), bound, nodes[0].Index)
+		}
+		c.Wait(time.Millisecond)
+	}
 }
 
 // Acknowledged is how many writes were, so far.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,8 +30,8 @@ import (
 	"mero/node/vm"
 )
 
-// errDown says that a node does not run.
-var errDown = errors.New("the node is down")
+// ErrDown says that a node does not run, or is not a member.
+var ErrDown = errors.New("the node is down")
 
 // Node is one node. Its fields are those of its present life.
 type Node struct {
@@ -49,7 +50,8 @@ type Node struct {
 	cluster *Cluster
 	dir     string
 	skew    atomic.Int64 // of its clock
-	up      atomic.Bool
+	gone    bool         // for good
+	life    life
 	closers []func() error
 	cancel  context.CancelFunc
 	parts   *errgroup.Group
@@ -62,15 +64,15 @@ func (n *Node) Wall() time.Time { return time.Now().Add(time.Duration(n.skew.Loa
 func (n *Node) Skew(by time.Duration) { n.skew.Store(int64(by)) }
 
 // Up says whether the node runs.
-func (n *Node) Up() bool { return n.up.Load() }
+func (n *Node) Up() bool { return n.life.is() }
 
 // Member says whether the node runs and is in the cluster's context.
 func (n *Node) Member() bool { return n.Up() && n.As != ident.PublicKey{} }
 
 // Start opens the node's home and runs it, plugged in.
 func (n *Node) Start() error {
-	if n.Up() {
-		return fmt.Errorf("node %d runs already", n.Index)
+	if n.Up() || n.gone {
+		return fmt.Errorf("node %d runs already, or is gone for good", n.Index)
 	}
 	if err := n.open(); err != nil {
 		return errors.Join(fmt.Errorf("node %d: %w", n.Index, err), n.closeAll())
@@ -83,7 +85,7 @@ func (n *Node) Start() error {
 	n.parts.Go(func() error { return n.Store.Run(ctx) })
 	n.parts.Go(func() error { return n.Sync.Run(ctx) })
 	n.parts.Go(func() error { return n.hand(ctx) })
-	n.up.Store(true)
+	n.life.begin()
 	return nil
 }
 
@@ -135,21 +137,27 @@ func (n *Node) open() error {
 }
 
 func (n *Node) log() zerolog.Logger {
-	if n.cluster.opts.Log == nil {
+	if !n.cluster.opts.Log {
 		return zerolog.Nop()
 	}
-	return zerolog.New(lines(func(line string) { n.cluster.opts.Log(n.Index, line) })).With().Timestamp().Logger()
+	return zerolog.New(lines{n.cluster.T}).With().Int("node", n.Index).Logger().Hook(zerolog.HookFunc(func(e *zerolog.Event, _ zerolog.Level, _ string) {
+		e.Str("at", time.Now().Format("15:04:05.000"))
+	}))
 }
 
-// lines is a writer of lines.
-type lines func(string)
+// lines gives what is logged to the test.
+type lines struct{ t testing.TB }
 
 // Write implements io.Writer.
-func (l lines) Write(p []byte) (int, error) { l(string(bytes.TrimSpace(p))); return len(p), nil }
+func (l lines) Write(p []byte) (int, error) {
+	l.t.Log(string(bytes.TrimSpace(p)))
+	return len(p), nil
+}
 
-// Stop ends the node in good order. A node that does not run stays so.
+// Stop ends the node in good order, after the calls that run. A node that does not
+// run stays so.
 func (n *Node) Stop() error {
-	if !n.up.Swap(false) {
+	if !n.life.end() {
 		return nil
 	}
 	n.cancel()
@@ -204,32 +212,47 @@ func (n *Node) create() error {
 
 // Write calls a method with a value as its JSON arguments. What is acknowledged is in
 // the ledger. It may be called by many goroutines.
-func (n *Node) Write(method string, args any) error {
-	if !n.Member() {
-		return errDown
+func (n *Node) Write(method string, args any) (*replica.Result, error) {
+	if n.As == (ident.PublicKey{}) || !n.life.enter() {
+		return nil, ErrDown
 	}
+	defer n.life.leave()
 	input, err := json.Marshal(args)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res, err := n.Set.Execute(n.cluster.T.Context(), replica.Request{
 		Context: n.cluster.Context, Executor: n.As, Method: method, Input: input,
 	})
-	if err != nil {
-		return err
-	}
-	if res.Changed {
+	if err == nil && res.Changed {
 		n.cluster.ledger.add(res.Delta)
 	}
-	return nil
+	return res, err
 }
 
-// Put sets a key of the key-value application; the test fails if that fails.
-func (n *Node) Put(key, value string) {
+// Put sets a key of the key-value application and tells the delta. The test fails if
+// that fails on a node that runs.
+func (n *Node) Put(key, value string) delta.ID {
 	n.cluster.T.Helper()
-	if err := n.Write("set", map[string]string{"key": key, "value": value}); err != nil {
+	res, err := n.Write("set", map[string]string{"key": key, "value": value})
+	if err != nil && !errors.Is(err, ErrDown) {
 		n.cluster.T.Errorf("node %d: set %s: %v", n.Index, key, err)
 	}
+	if err != nil {
+		return delta.ID{}
+	}
+	return res.Delta
+}
+
+// Has says whether a delta is folded here.
+func (n *Node) Has(id delta.ID) bool {
+	view, err := n.Store.View(n.cluster.Context)
+	if err != nil {
+		return false
+	}
+	defer view.Close()
+	d, err := view.Delta(id)
+	return err == nil && d.Fate == store.FateFolded
 }
 
 // alike compares heads and root with another node.
@@ -294,6 +317,57 @@ func (n *Node) holds(list []delta.ID) error {
 		return fmt.Errorf("node %d lacks %d of %d acknowledged writes", n.Index, len(missing), len(list))
 	}
 	return nil
+}
+
+// life is whether a node runs, and how many calls it has to finish.
+type life struct {
+	mu    sync.Mutex
+	up    bool
+	calls int
+	idle  chan struct{} // closed when the last call has ended, if the life has
+}
+
+func (l *life) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up, l.idle = true, make(chan struct{})
+}
+
+func (l *life) is() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up
+}
+
+func (l *life) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.up {
+		l.calls++
+	}
+	return l.up
+}
+
+func (l *life) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls--
+	if !l.up && l.calls == 0 {
+		close(l.idle)
+	}
+}
+
+// end lets no new call begin and waits for those that run: on a channel, since fake
+// time would stand still for a mutex. It tells whether there was a life to end.
+func (l *life) end() bool {
+	l.mu.Lock()
+	was, calls := l.up, l.calls
+	l.up = false
+	l.mu.Unlock()
+	if was && calls > 0 {
+		<-l.idle
+	}
+	return was
 }
 
 // ledger is what clients saw acknowledged.

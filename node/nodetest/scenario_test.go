@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -35,7 +36,7 @@ func writers(c *nodetest.Cluster, random *rand.Rand, pause time.Duration) (stop 
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	for _, n := range c.Nodes {
-		random := rand.New(rand.NewPCG(random.Uint64(), 0)) //nolint:gosec // it has to repeat
+		random := rand.New(rand.NewPCG(random.Uint64(), 0))
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				select {
@@ -43,13 +44,11 @@ func writers(c *nodetest.Cluster, random *rand.Rand, pause time.Duration) (stop 
 					return
 				case <-time.After(time.Duration(random.Int64N(int64(2*pause)) + 1)):
 				}
-				if n.Member() {
-					n.Put(fmt.Sprint("k", random.IntN(20)), fmt.Sprintf("%d of node %d", i, n.Index))
-				}
+				n.Put(fmt.Sprint("k", random.IntN(20)), fmt.Sprintf("%d of node %d", i, n.Index))
 			}
 		})
 	}
-	return func() { close(done); wg.Wait() }
+	return sync.OnceFunc(func() { close(done); wg.Wait() })
 }
 
 // halves are two groups of spots, each with at least one.
@@ -152,6 +151,37 @@ func TestF10(t *testing.T) {
 	}
 }
 
+// TestF12: a peer with 1 KB/s does not slow down the others.
+func TestF12(t *testing.T) {
+	nodetest.Run(t, nodetest.Options{Nodes: 5}, func(t *testing.T, c *nodetest.Cluster) {
+		c.Create()
+		c.MustSettle(time.Minute)
+		measure := func() time.Duration {
+			var lags []time.Duration
+			for i := range rounds(t, "F12", 100, 2000) {
+				id := c.Nodes[i%4].Put(fmt.Sprint("k", i%10), fmt.Sprint(i))
+				lag, err := c.Reached(id, time.Minute, c.Nodes[0], c.Nodes[1], c.Nodes[2], c.Nodes[3])
+				if err != nil {
+					t.Fatal(err)
+				}
+				lags = append(lags, lag)
+				c.Wait(200 * time.Millisecond)
+			}
+			slices.Sort(lags)
+			return lags[len(lags)*99/100]
+		}
+		all := measure()
+		c.Net.SetAccess(c.Nodes[4].Spot, netsim.Access{Up: 1000, Down: 1000})
+		slow := measure()
+		t.Logf("p99 %s; with a slow peer %s", all, slow)
+		if slow > all*6/5 {
+			t.Errorf("a slow peer makes p99 of the others %s, without it is %s", slow, all)
+		}
+		c.Net.SetAccess(c.Nodes[4].Spot, netsim.Access{})
+		t.Logf("equal %s after it is fast again", c.MustSettle(5*time.Minute))
+	})
+}
+
 // TestF15: a node joins while another writes 500 times a second. It may take twice as
 // long as when nobody writes.
 func TestF15(t *testing.T) {
@@ -227,11 +257,7 @@ func TestF16(t *testing.T) {
 				chaos(c, random, nodes, 20)
 				c.Net.Heal()
 				c.Net.SetAll(netsim.Link{Latency: 20 * time.Millisecond})
-				for _, n := range c.Nodes {
-					if !n.Up() {
-						n.Restart()
-					}
-				}
+				c.RestartAll()
 				t.Logf("%d writes, equal after %s", c.Acknowledged(), c.MustSettle(5*time.Minute))
 			})
 		})
@@ -249,15 +275,13 @@ func chaos(c *nodetest.Cluster, random *rand.Rand, nodes, steps int) {
 		case 0:
 			n.Crash()
 		case 1:
-			if err := n.Stop(); err != nil {
+			if random.IntN(3) == 0 {
+				c.Remove(n) // leaves
+			} else if err := n.Stop(); err != nil {
 				c.T.Error(err)
 			}
 		case 2:
-			for _, n := range c.Nodes {
-				if !n.Up() {
-					n.Restart()
-				}
-			}
+			c.RestartAll()
 		case 3:
 			a, b := halves(c, random)
 			c.Net.Partition(a, b)
