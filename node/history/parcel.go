@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"mero/node/delta"
@@ -31,24 +32,26 @@ type Parcel struct {
 }
 
 // Unpack opens envelopes that were handed to the context of a snapshot, on all cores:
-// verifying signatures is most of the work. What is no delta of the context is dropped.
-func Unpack(view *store.View, envelopes [][]byte) (parcels []Parcel, dropped []Dropped) {
+// verifying signatures is most of the work. Those of deltas that are stored already are
+// only counted. What is no delta of the context is dropped.
+func Unpack(view *store.View, envelopes [][]byte) (parcels []Parcel, known int, dropped []Dropped) {
 	id, keys := view.Context().ID, &ring{view: view, keys: make(map[delta.EpochID]*delta.EpochKey)}
-	all := make([]Parcel, len(envelopes))
-	errs := make([]error, len(envelopes))
+	fresh := slices.DeleteFunc(slices.Clone(envelopes), func(raw []byte) bool { return isStored(view, raw) })
+	all := make([]Parcel, len(fresh))
+	errs := make([]error, len(fresh))
 	var (
 		wg   sync.WaitGroup
-		next = make(chan int, len(envelopes))
+		next = make(chan int, len(fresh))
 	)
-	for i := range envelopes {
+	for i := range fresh {
 		next <- i
 	}
 	close(next)
-	for range min(runtime.GOMAXPROCS(0), len(envelopes)) {
+	for range min(runtime.GOMAXPROCS(0), len(fresh)) {
 		wg.Go(func() {
 			for i := range next {
 				p := &all[i]
-				if *p, errs[i] = Open(id, envelopes[i]); errs[i] != nil {
+				if *p, errs[i] = Open(id, fresh[i]); errs[i] != nil {
 					continue
 				}
 				if key, here := keys.get(p.Header.Epoch); here {
@@ -66,7 +69,18 @@ func Unpack(view *store.View, envelopes [][]byte) (parcels []Parcel, dropped []D
 		}
 		parcels = append(parcels, p)
 	}
-	return parcels, dropped
+	return parcels, len(envelopes) - len(fresh), dropped
+}
+
+// isStored reports whether an envelope has the id of a delta that is stored, which
+// costs a tenth of verifying it.
+func isStored(view *store.View, raw []byte) bool {
+	h, id, err := delta.HeaderOf(raw)
+	if err != nil {
+		return false
+	}
+	_, err = view.Head(delta.Place{Time: h.Time, ID: id})
+	return err == nil
 }
 
 // Open verifies an envelope that was handed to a context. Errors are those of

@@ -238,3 +238,35 @@ func TestOpen(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestReceiveManySteps: what is more than one step is counted as one.
+func TestReceiveManySteps(t *testing.T) {
+	h := newQuickHome(t)
+	w := newWorld(t, h.installTape(), 1<<20)
+	h.wall = noon
+	c := w.join(h)
+	var list [][]byte
+	for i := range 700 {
+		list = append(list, w.write(w.creator, 1, tape(fmt.Sprintf("Sa%d", i%10))).Bytes())
+	}
+	forged := slices.Clone(list[699])
+	forged[len(forged)-1] ^= 1
+	h.receive(c, list[:100]...)
+	got := h.receive(c, slices.Concat(list[50:600], [][]byte{forged}, list[601:650], list[590:600])...)
+	if got.New != 549 || got.Duplicate != 60 || got.Waiting != 49 || len(got.Refused) != 1 || len(got.Missing) != 1 {
+		t.Errorf("%d new, %d duplicate, %d waiting, %d refused, %d missing", got.New, got.Duplicate, got.Waiting, len(got.Refused), len(got.Missing))
+	}
+	forged[len(forged)-1] ^= 1
+	got = h.receive(c, list[600], forged)
+	if info := h.info(c); got.New != 2 || info.Waiting != 1 {
+		t.Errorf("%+v; %d wait", got, info.Waiting)
+	}
+	if info := h.info(c); info.Deltas != 651 {
+		t.Errorf("%d deltas are folded", info.Deltas)
+	}
+	// The id names it: whatever else the envelope says is not looked at.
+	forged[len(forged)-1] ^= 1
+	if got := h.receive(c, forged); got.Duplicate != 1 || len(got.Refused) != 0 {
+		t.Errorf("a stored delta with another signature: %+v", got)
+	}
+}

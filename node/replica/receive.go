@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"mero/node/delta"
@@ -44,20 +45,8 @@ type Received struct {
 // keeps this node from working (disk, memory, ctx); then some of the deltas may
 // have been taken, and handing all in again is harmless.
 func (s *Set) Receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
-	size := func(envelope []byte) int { return len(envelope) }
-	return inSteps(s, id, envelopes, size, func(some [][]byte) (*Received, error) {
-		view, err := s.view(id)
-		if err != nil {
-			return &Received{}, err
-		}
-		parcels, dropped := history.Unpack(view, some)
-		view.Close()
-		var refused []Refusal
-		for _, d := range dropped {
-			refused = append(refused, s.refusal(d))
-		}
-		return s.receive(ctx, id, parcels, refused)
-	})
+	steps := inSteps(envelopes, func(envelope []byte) int { return len(envelope) })
+	return s.receiveAll(ctx, id, len(steps), func(i int) prepared { return s.unpack(id, steps[i]) })
 }
 
 // ReceiveOpened is Receive of what Open has verified for this context.
@@ -67,28 +56,65 @@ func (s *Set) ReceiveOpened(ctx context.Context, id ident.ContextID, parcels []P
 			return nil, fmt.Errorf("delta %s of context %s was opened for another than %s", parcels[i].ID, parcels[i].Header.Context, id)
 		}
 	}
-	size := func(p Parcel) int { return len(p.Raw) }
-	return inSteps(s, id, parcels, size, func(some []Parcel) (*Received, error) {
-		return s.receive(ctx, id, some, nil)
-	})
+	steps := inSteps(parcels, func(p Parcel) int { return len(p.Raw) })
+	return s.receiveAll(ctx, id, len(steps), func(i int) prepared { return prepared{parcels: steps[i]} })
 }
 
-// inSteps hands in deltas, as many at a time as may share a step.
-func inSteps[D any](s *Set, id ident.ContextID, deltas []D, size func(D) int, receive func([]D) (*Received, error)) (*Received, error) {
-	view, err := s.view(id) // no queue is made for an id that a stranger chose
-	if err != nil {
-		return nil, err
-	}
-	view.Close()
-	all := &Received{}
+// inSteps divides deltas into those that may share a step.
+func inSteps[D any](deltas []D, size func(D) int) (steps [][]D) {
 	for len(deltas) > 0 {
 		n, bytes := 1, size(deltas[0])
 		for n < min(len(deltas), maxParcels) && bytes+size(deltas[n]) <= maxParcelBytes {
 			bytes += size(deltas[n])
 			n++
 		}
-		got, err := receive(deltas[:n])
+		steps = append(steps, deltas[:n])
 		deltas = deltas[n:]
+	}
+	return steps
+}
+
+// prepared are deltas for one step.
+type prepared struct {
+	parcels []Parcel
+	known   int       // how many more there were that are stored already
+	refused []Refusal // what was no delta
+	err     error
+}
+
+func (s *Set) unpack(id ident.ContextID, envelopes [][]byte) (p prepared) {
+	view, err := s.view(id)
+	if err != nil {
+		return prepared{err: err}
+	}
+	defer view.Close()
+	parcels, known, dropped := history.Unpack(view, envelopes)
+	p.parcels, p.known = parcels, known
+	for _, d := range dropped {
+		p.refused = append(p.refused, s.refusal(d))
+	}
+	return p
+}
+
+// receiveAll takes in steps, and prepares one while the one before it is folded.
+func (s *Set) receiveAll(ctx context.Context, id ident.ContextID, steps int, prepare func(int) prepared) (*Received, error) {
+	view, err := s.view(id) // no queue is made for an id that a stranger chose
+	if err != nil {
+		return nil, err
+	}
+	view.Close()
+	all, next := &Received{}, prepared{}
+	for i := range steps {
+		now := next
+		if i == 0 {
+			now = prepare(0)
+		}
+		var wg sync.WaitGroup
+		if i+1 < steps {
+			wg.Go(func() { next = prepare(i + 1) })
+		}
+		got, err := s.receive(ctx, id, now)
+		wg.Wait()
 		if err != nil {
 			return all, err
 		}
@@ -107,12 +133,16 @@ func (r *Received) add(o *Received) {
 	r.Refused = append(r.Refused, o.Refused...)
 }
 
-func (s *Set) receive(ctx context.Context, id ident.ContextID, parcels []Parcel, refused []Refusal) (got *Received, err error) {
-	got = &Received{Refused: refused}
-	for again := len(parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
-		// Somebody else's patience may have ended, who took in what lay there.
-		got, err = s.replica(id).deliver(ctx, parcels, refused)
+func (s *Set) receive(ctx context.Context, id ident.ContextID, p prepared) (got *Received, err error) {
+	if p.err != nil {
+		return nil, p.err
 	}
+	got = &Received{Refused: p.refused}
+	for again := len(p.parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
+		// Somebody else's patience may have ended, who took in what lay there.
+		got, err = s.replica(id).deliver(ctx, p.parcels, p.refused)
+	}
+	got.Duplicate += p.known
 	for _, refusal := range got.Refused {
 		s.refused(id, refusal)
 	}
