@@ -18,18 +18,21 @@ const (
 
 // Config is the section `network`.
 type Config struct {
-	Listen         []string      `koanf:"listen" comment:"Multiaddresses to listen on, TCP (/ip4/…/tcp/PORT) and QUIC (/ip4/…/udp/PORT/quic-v1). Port 0 takes a free one. A port in use is an error; an IPv6 address on a machine without IPv6 is left out with a warning."`
-	EntryPoints    []string      `koanf:"entry_points" comment:"Multiaddresses with /p2p/PEERID of nodes to join the network through. They are dialled at the start and again whenever they are lost. None: the node waits for others."`
-	NodeType       string        `koanf:"node_type" comment:"peer, or coordinator for a node that everybody can reach: it always serves Kademlia and relays for those who can not be reached."`
-	MDNS           bool          `koanf:"mdns" comment:"Find nodes on the local network by multicast DNS. Off by default, because it tells the whole network that this node is here."`
-	MaxConnections int           `koanf:"max_connections" comment:"Most connections at a time, a hard limit. A quarter is kept for those that this node opens. Default 512, about 100 MB if all are used."`
-	MaxPerIP       int           `koanf:"max_per_ip" comment:"Most connections from one IPv4 address or one IPv6 /64, loopback excepted. Default 64: a site behind one address, but not a flood."`
-	LowWater       int           `koanf:"low_water" comment:"Down to how many connections idle ones are closed once there are high_water. Default 192."`
-	HighWater      int           `koanf:"high_water" comment:"From how many connections on idle ones are closed. Default 256."`
-	GracePeriod    time.Duration `koanf:"grace_period" comment:"How long a new connection is safe from being closed as idle. Default 20s, enough to say what it is for."`
-	MaxKept        int           `koanf:"max_kept" comment:"Most peers, besides entry points, that this node stays connected to because they share a context. Default 128."`
-	DialRetryMin   time.Duration `koanf:"dial_retry_min" comment:"Wait before an entry point or such a peer is dialled again; doubles with each failure, a random part of up to a half is taken off. Default 1s."`
-	DialRetryMax   time.Duration `koanf:"dial_retry_max" comment:"Longest wait before an entry point or such a peer is dialled again. Default 1m."`
+	Listen          []string      `koanf:"listen" comment:"Multiaddresses to listen on, TCP (/ip4/…/tcp/PORT) and QUIC (/ip4/…/udp/PORT/quic-v1). Port 0 takes a free one. A port in use is an error; an IPv6 address on a machine without IPv6 is left out with a warning."`
+	EntryPoints     []string      `koanf:"entry_points" comment:"Multiaddresses with /p2p/PEERID of nodes to join the network through. They are dialled at the start and again whenever they are lost. None: the node waits for others."`
+	NodeType        string        `koanf:"node_type" comment:"peer, or coordinator for a node that everybody can reach: it always serves Kademlia and relays for those who can not be reached."`
+	MDNS            bool          `koanf:"mdns" comment:"Find nodes on the local network by multicast DNS. Off by default, because it tells the whole network that this node is here."`
+	MaxConnections  int           `koanf:"max_connections" comment:"Most connections at a time, a hard limit. A quarter is kept for those that this node opens. Default 512, about 100 MB if all are used."`
+	MaxPerIP        int           `koanf:"max_per_ip" comment:"Most connections from one IPv4 address or one IPv6 /64, loopback excepted. Default 64: a site behind one address, but not a flood."`
+	LowWater        int           `koanf:"low_water" comment:"Down to how many connections idle ones are closed once there are high_water. Default 192."`
+	HighWater       int           `koanf:"high_water" comment:"From how many connections on idle ones are closed. Default 256."`
+	GracePeriod     time.Duration `koanf:"grace_period" comment:"How long a new connection is safe from being closed as idle. Default 20s, enough to say what it is for."`
+	MaxKept         int           `koanf:"max_kept" comment:"Most peers, besides entry points, that this node stays connected to because they share a context. Default 128."`
+	PenaltyLimit    int           `koanf:"penalty_limit" comment:"How many points for broken rules a peer may have before it is disconnected and refused. A malformed frame or a forged message costs 10 or more. Default 100."`
+	PenaltyHalfLife time.Duration `koanf:"penalty_half_life" comment:"After how long half of a peer's points are forgotten. Default 10m."`
+	RefuseFor       time.Duration `koanf:"refuse_for" comment:"How long such a peer is refused. Default 15m."`
+	DialRetryMin    time.Duration `koanf:"dial_retry_min" comment:"Wait before an entry point or such a peer is dialled again; doubles with each failure, a random part of up to a half is taken off. Default 1s."`
+	DialRetryMax    time.Duration `koanf:"dial_retry_max" comment:"Longest wait before an entry point or such a peer is dialled again. Default 1m."`
 }
 
 // DefaultConfig is what a node uses when nothing is configured.
@@ -39,15 +42,18 @@ func DefaultConfig() Config {
 			"/ip4/0.0.0.0/tcp/2428", "/ip4/0.0.0.0/udp/2428/quic-v1",
 			"/ip6/::/tcp/2428", "/ip6/::/udp/2428/quic-v1",
 		},
-		NodeType:       TypePeer,
-		MaxConnections: 512,
-		MaxPerIP:       64,
-		LowWater:       192,
-		HighWater:      256,
-		GracePeriod:    20 * time.Second,
-		MaxKept:        128,
-		DialRetryMin:   time.Second,
-		DialRetryMax:   time.Minute,
+		NodeType:        TypePeer,
+		MaxConnections:  512,
+		MaxPerIP:        64,
+		LowWater:        192,
+		HighWater:       256,
+		GracePeriod:     20 * time.Second,
+		MaxKept:         128,
+		PenaltyLimit:    100,
+		PenaltyHalfLife: 10 * time.Minute,
+		RefuseFor:       15 * time.Minute,
+		DialRetryMin:    time.Second,
+		DialRetryMax:    time.Minute,
 	}
 }
 
@@ -74,6 +80,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("network.grace_period: %s is negative", c.GracePeriod)
 	case c.MaxKept < 1:
 		return fmt.Errorf("network.max_kept: %d is less than 1", c.MaxKept)
+	case c.PenaltyLimit < 1:
+		return fmt.Errorf("network.penalty_limit: %d is less than 1", c.PenaltyLimit)
+	case c.PenaltyHalfLife <= 0:
+		return fmt.Errorf("network.penalty_half_life: %s is not positive", c.PenaltyHalfLife)
+	case c.RefuseFor <= 0:
+		return fmt.Errorf("network.refuse_for: %s is not positive", c.RefuseFor)
 	case c.DialRetryMin <= 0:
 		return fmt.Errorf("network.dial_retry_min: %s is not positive", c.DialRetryMin)
 	case c.DialRetryMax < c.DialRetryMin:

@@ -39,6 +39,9 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *netkit.Config) { c.MaxPerIP = 0 }, "network.max_per_ip: 0"},
 		{func(c *netkit.Config) { c.GracePeriod = -1 }, "network.grace_period: -1ns"},
 		{func(c *netkit.Config) { c.MaxKept = 0 }, "network.max_kept: 0"},
+		{func(c *netkit.Config) { c.PenaltyLimit = 0 }, "network.penalty_limit: 0"},
+		{func(c *netkit.Config) { c.PenaltyHalfLife = 0 }, "network.penalty_half_life: 0s"},
+		{func(c *netkit.Config) { c.RefuseFor = -time.Second }, "network.refuse_for: -1s"},
 		{func(c *netkit.Config) { c.DialRetryMin = 0 }, "network.dial_retry_min: 0s"},
 		{func(c *netkit.Config) { c.DialRetryMax = time.Millisecond }, "network.dial_retry_max: 1ms"},
 	} {

@@ -145,14 +145,16 @@ func scoreThresholds() *pubsub.PeerScoreThresholds {
 	return &pubsub.PeerScoreThresholds{GossipThreshold: -20, PublishThreshold: -40, GraylistThreshold: -80}
 }
 
-// score is negative for a peer that has to leave a mesh.
+// score is what the router thinks of a peer: what it has done, and whether it has
+// to leave a mesh.
 func (g *gossip) score(id peer.ID) float64 {
+	score := g.net.standings.score(id)
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if len(g.cut[id]) > 0 {
-		return -1
+		score--
 	}
-	return 0
+	return score
 }
 
 // topic is a topic that this node takes part in, or nil.
@@ -185,6 +187,9 @@ func (g *gossip) FilterIncomingSubscriptions(_ peer.ID, subs []*pb.RPC_SubOpts) 
 // inspect sees everything that a peer sends before the router does, in the
 // router's goroutine.
 func (g *gossip) inspect(from peer.ID, rpc *pubsub.RPC) error {
+	if g.net.standings.refuses(from) {
+		return ErrRefused
+	}
 	rpc.Publish = slices.DeleteFunc(rpc.Publish, func(m *pb.Message) bool {
 		// The router marks a message as seen before it is validated: let in from a
 		// stranger and then ignored, it would be lost when a member forwards it.

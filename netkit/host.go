@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -18,8 +19,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// userAgent is what a node says of itself to those who connect.
-const userAgent = "mero"
+const (
+	// userAgent is what a node says of itself to those who connect.
+	userAgent = "mero"
+	// maxKnownAddrs is how many addresses of peers that are not connected are
+	// remembered. libp2p's million is a quarter of a gigabyte.
+	maxKnownAddrs = 32 << 10
+)
 
 // AddrInUseError says that another program has the port of a listen address.
 type AddrInUseError struct {
@@ -36,7 +42,7 @@ func (e *AddrInUseError) Error() string {
 func (e *AddrInUseError) Unwrap() error { return e.Err }
 
 // newHost makes a host that does not listen yet.
-func newHost(cfg Config, deps Deps) (host.Host, error) {
+func newHost(cfg Config, deps Deps, who *standings) (host.Host, error) {
 	resources, err := newResources(cfg)
 	if err != nil {
 		return nil, err
@@ -45,9 +51,18 @@ func newHost(cfg Config, deps Deps) (host.Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, resources.Close())
 	}
-	opts := []libp2p.Option{
+	addrs, err := pstoremem.NewPeerstore(pstoremem.WithMaxAddresses(maxKnownAddrs), pstoremem.WithMaxSignedPeerRecords(maxKnownAddrs))
+	if err != nil {
+		return nil, errors.Join(err, connections.Close(), resources.Close())
+	}
+	agent := userAgent
+	if deps.Version != "" {
+		agent += "/" + deps.Version
+	}
+	self := new(hostRef)
+	opts := append(natOptions(cfg, self),
 		libp2p.Identity(deps.Key.private),
-		libp2p.UserAgent(userAgent),
+		libp2p.UserAgent(agent),
 		libp2p.NoListenAddrs, // one by one later: libp2p tells nothing of an address that fails if another works
 		// Without SO_REUSEPORT: with it two nodes of one user share a port, each
 		// gets half of the connections, and neither is told.
@@ -56,17 +71,18 @@ func newHost(cfg Config, deps Deps) (host.Host, error) {
 		libp2p.Security(tls.ID, tls.New),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
+		libp2p.Peerstore(addrs),
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(connections),
+		libp2p.ConnectionGater(gate{who}),
 		libp2p.PrometheusRegisterer(deps.Metrics),
-		libp2p.DisableRelay(), // the client's side; it comes together with hole punching
+	)
+	h, err := libp2p.New(opts...)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.NodeType == TypeCoordinator {
-		// libp2p relays only when it knows that it is reachable; that is what
-		// makes a node a coordinator.
-		opts = append(opts, libp2p.EnableRelayService(), libp2p.ForceReachabilityPublic())
-	}
-	return libp2p.New(opts...)
+	self.set(h)
+	return h, nil
 }
 
 // newResources makes libp2p's resource manager: its limits of memory and streams

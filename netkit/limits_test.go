@@ -2,6 +2,7 @@ package netkit_test
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,6 +148,9 @@ func TestTwoNodesOneProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, family := range families {
+		if strings.HasPrefix(family.GetName(), "libp2p_eventbus_") {
+			continue // of the host from which AutoNAT v2 dials back; libp2p lets nobody say where to
+		}
 		if name := family.GetName(); len(name) > 6 && (name[:6] == "libp2p" || name[:5] == "mero_") {
 			t.Errorf("%s is in the global registry", name)
 		}

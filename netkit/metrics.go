@@ -1,6 +1,8 @@
 package netkit
 
 import (
+	"sync"
+
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -15,6 +17,12 @@ type metrics struct {
 	bytes    *prometheus.CounterVec
 	gossip   *prometheus.CounterVec
 	mesh     prometheus.Gauge
+
+	provideRefused prometheus.Counter
+
+	penalties *prometheus.CounterVec
+	mu        sync.Mutex
+	reasons   map[string]struct{}
 }
 
 const (
@@ -33,7 +41,7 @@ const (
 	gossipPublished = "published"
 )
 
-func newMetrics(reg prometheus.Registerer, n network.Network) *metrics {
+func newMetrics(reg prometheus.Registerer, n network.Network, who *standings) *metrics {
 	m := &metrics{
 		dials: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mero_netkit_entry_dials_total", Help: "Attempts to connect to entry points, by result: connected, failed.",
@@ -54,6 +62,13 @@ func newMetrics(reg prometheus.Registerer, n network.Network) *metrics {
 			Name: "mero_netkit_gossip_messages_total",
 			Help: "Gossip messages by what became of them: published by this node, accepted, ignored, rejected, duplicate, stranger (of a peer that is not admitted to the topic), lost (a queue was full).",
 		}, []string{"fate"}),
+		provideRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mero_netkit_provide_refused_total", Help: "Provider records of others that were not kept, because there are too many.",
+		}),
+		penalties: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mero_netkit_penalty_points_total", Help: "Points counted against peers, by reason.",
+		}, []string{"reason"}),
+		reasons: make(map[string]struct{}),
 		mesh: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mero_netkit_gossip_links", Help: "Links of the gossip meshes of all topics.",
 		}),
@@ -63,7 +78,11 @@ func newMetrics(reg prometheus.Registerer, n network.Network) *metrics {
 	for _, fate := range []string{gossipPublished, gossipAccepted, gossipIgnored, gossipRejected, gossipDuplicate, gossipStranger, gossipLost} {
 		m.gossip.WithLabelValues(fate)
 	}
-	reg.MustRegister(m.dials, m.keptFull, m.streams, m.refused, m.bytes, m.gossip, m.mesh,
+	m.penalty(whyGossip)
+	reg.MustRegister(m.dials, m.keptFull, m.streams, m.refused, m.bytes, m.gossip, m.mesh, m.provideRefused, m.penalties,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "mero_netkit_refused_peers", Help: "Peers that are refused at the moment, because of their penalties.",
+		}, func() float64 { return float64(who.refused()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "mero_netkit_peers", Help: "Peers that are connected.",
 		}, func() float64 { return float64(len(n.Peers())) }),
@@ -86,4 +105,17 @@ func (m *metrics) protocol(id string) {
 func (m *metrics) transferred(id string, s *Stream) {
 	m.bytes.WithLabelValues(id, "in").Add(float64(s.BytesIn()))
 	m.bytes.WithLabelValues(id, "out").Add(float64(s.BytesOut()))
+}
+
+// penalty is the counter of a reason. There are few; should somebody make them up,
+// the rest is counted as one.
+func (m *metrics) penalty(why string) prometheus.Counter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.reasons[why]; !known && (len(m.reasons) >= maxReasons || len(why) > maxReasonLength) {
+		why = otherReasons
+	} else {
+		m.reasons[why] = struct{}{}
+	}
+	return m.penalties.WithLabelValues(why)
 }

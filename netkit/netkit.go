@@ -26,24 +26,30 @@ const protocolPrefix = "/mero"
 // ErrClosed says that the Net was closed, or ran already, before.
 var ErrClosed = errors.New("network closed")
 
-// Deps is what a Net needs from its owner. All are required; FromHost does not
-// look at the key.
+// Deps is what a Net needs from its owner. Those without a remark are required;
+// FromHost does not look at key and version.
 type Deps struct {
 	Key     Key
 	Log     zerolog.Logger
 	Metrics prometheus.Registerer
+	// BookFile is where peers are remembered over restarts; empty: nowhere.
+	BookFile string
+	// Version is told to peers, as mero/VERSION; empty: mero alone.
+	Version string
 }
 
 // Net is a node's place in the network. Its methods may be called by many
 // goroutines at once.
 type Net struct {
-	cfg     Config
-	log     zerolog.Logger
-	metrics *metrics
-	host    host.Host
-	entries []peer.AddrInfo
-	watch   *watcher
-	gossip  *gossip
+	cfg       Config
+	log       zerolog.Logger
+	metrics   *metrics
+	host      host.Host
+	entries   []peer.AddrInfo
+	watch     *watcher
+	gossip    *gossip
+	book      *book
+	standings *standings
 
 	closing chan struct{} // closed by Close
 	closed  func() error  // closes the host, once
@@ -72,33 +78,46 @@ func New(cfg Config, deps Deps) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHost(cfg, deps)
+	who := newStandings(cfg)
+	h, err := newHost(cfg, deps, who)
 	if err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
 	if err := listen(h, addrs, deps.Log); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
-	return FromHost(h, cfg, deps)
+	n, err := newNet(h, cfg, deps, who)
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return n, nil
 }
 
 // FromHost is New on a host that exists, for simulated networks. The Net takes
 // it over and closes it. Of cfg, what concerns the host itself (listen,
-// max_connections, max_per_ip, the water marks and the relay of a coordinator)
-// was for its maker to do.
+// max_connections, max_per_ip, the water marks, relays and NATs) was for its maker
+// to do; who is refused can connect there, and is disconnected at once.
 func FromHost(h host.Host, cfg Config, deps Deps) (*Net, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	return newNet(h, cfg, deps, newStandings(cfg))
+}
+
+func newNet(h host.Host, cfg Config, deps Deps, who *standings) (*Net, error) {
 	entries, err := cfg.entryPoints()
 	if err != nil {
 		return nil, err
 	}
+	book, err := openBook(deps.BookFile)
+	if err != nil {
+		return nil, fmt.Errorf("network: peer book: %w", err)
+	}
 	n := &Net{
 		cfg: cfg, log: deps.Log, host: h,
-		metrics: newMetrics(deps.Metrics, h.Network()),
+		metrics: newMetrics(deps.Metrics, h.Network(), who),
 		entries: slices.DeleteFunc(entries, func(e peer.AddrInfo) bool { return e.ID == h.ID() }),
-		watch:   newWatcher(),
+		watch:   newWatcher(), standings: who, book: book,
 		closing: make(chan struct{}),
 		closed:  sync.OnceValue(h.Close),
 		ready:   make(chan struct{}),
@@ -134,13 +153,13 @@ func (n *Net) run(ctx context.Context, cancel context.CancelFunc) (err error) {
 		return fmt.Errorf("start gossip: %w", err)
 	}
 	defer n.gossip.end()
-	n.dht, err = newDHT(n.host, n.cfg.NodeType, n.entries)
+	n.dht, err = newDHT(n.host, n.cfg.NodeType, n.entries, n.metrics)
 	if err != nil {
 		return fmt.Errorf("start kademlia: %w", err)
 	}
 	defer func() { err = errors.Join(err, n.dht.Close()) }()
 
-	watch := n.watch.notifiee()
+	watch := n.watch.notifiee(n.turnAway)
 	n.host.Network().Notify(watch)
 	defer n.host.Network().StopNotify(watch)
 
@@ -167,6 +186,8 @@ func (n *Net) run(ctx context.Context, cancel context.CancelFunc) (err error) {
 		parts.Go(func() error { n.keepEntry(ctx, entry, wake); return nil })
 	}
 	parts.Go(func() error { n.measure(ctx, n.watch.fresh); return nil })
+	parts.Go(func() error { return n.keepBook(ctx) })
+	parts.Go(func() error { n.useBook(ctx); return nil })
 	close(n.ready)
 	n.log.Info().Str("peer", n.PeerID()).Strs("addrs", n.Addrs()).Str("type", n.cfg.NodeType).Msg("network is up")
 	return parts.Wait()

@@ -11,8 +11,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// ErrUnreachable says that no address of a peer answered, or that none is known.
-var ErrUnreachable = errors.New("peer is unreachable")
+var (
+	// ErrUnreachable says that no address of a peer answered, or that none is known.
+	ErrUnreachable = errors.New("peer is unreachable")
+	// ErrRefused says that this node has nothing to do with a peer for now, because
+	// of its penalties.
+	ErrRefused = errors.New("peer is refused")
+)
 
 // served is a protocol that this node answers.
 type served struct {
@@ -69,6 +74,10 @@ func (n *Net) answer(h *served) network.StreamHandler {
 	return func(raw network.Stream) {
 		s := newStream(raw, h.Protocol)
 		id := raw.Conn().RemotePeer()
+		if n.standings.refuses(id) {
+			s.reset(network.StreamGated)
+			return
+		}
 		if over := h.enter(id); over != "" {
 			n.metrics.refused.WithLabelValues(h.ID, over).Inc()
 			s.reset(network.StreamResourceLimitExceeded)
@@ -97,7 +106,7 @@ func (n *Net) answer(h *served) network.StreamHandler {
 // Open opens a stream to a peer, dialling it when it is not connected: at the
 // addresses that are known, and when there are none, or none answers, at those
 // that Kademlia knows. The caller closes or resets the stream. Errors:
-// ErrUnreachable, ErrProtocol, ErrClosed, that of ctx; ErrBusy may come from the
+// ErrUnreachable, ErrRefused, ErrProtocol, ErrClosed, that of ctx; ErrBusy may come from the
 // first Read instead, as may ErrProtocol.
 func (n *Net) Open(ctx context.Context, to string, p Protocol) (*Stream, error) {
 	id, err := peer.Decode(to)
@@ -124,10 +133,12 @@ func (n *Net) reach(ctx context.Context, id peer.ID) error {
 		return ErrClosed
 	case id == n.host.ID():
 		return fmt.Errorf("%w: it is this node", ErrUnreachable)
+	case n.standings.refuses(id):
+		return fmt.Errorf("%w: %s", ErrRefused, id)
 	case n.isConnected(id):
 		return nil
 	}
-	known := peer.AddrInfo{ID: id, Addrs: n.host.Peerstore().Addrs(id)}
+	known := peer.AddrInfo{ID: id, Addrs: append(n.host.Peerstore().Addrs(id), n.book.addrs(id)...)}
 	err := errors.New("no address is known")
 	if len(known.Addrs) > 0 {
 		if err = n.dial(ctx, known); err == nil {

@@ -168,6 +168,7 @@ func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) pub
 	case Accept:
 		return pubsub.ValidationAccept
 	case Reject:
+		t.g.net.penalize(from, gossipPenalty, whyGossip)
 		return pubsub.ValidationReject
 	default:
 		return pubsub.ValidationIgnore

@@ -40,9 +40,10 @@ func (w *watcher) forget(id peer.ID) {
 	delete(w.wake, id)
 }
 
-func (w *watcher) notifiee() network.Notifiee {
+func (w *watcher) notifiee(came func(network.Conn)) network.Notifiee {
 	return &network.NotifyBundle{
 		ConnectedF: func(_ network.Network, c network.Conn) {
+			came(c)
 			w.signal(c.RemotePeer())
 			select {
 			case w.fresh <- c.RemotePeer():
