@@ -76,8 +76,8 @@ func newAuthor(rng *rand.Rand) *author {
 // newWorld makes a genesis and an init by its creator.
 func newWorld(t testing.TB, app ident.AppID, quota uint64) *world {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	w := &world{t: t, app: app, quota: quota, key: delta.NewEpochKey(), creator: newAuthor(rng)}
+	creator := &author{key: ident.NewPrivateKey(), inc: delta.NewIncarnation()}
+	w := &world{t: t, app: app, quota: quota, key: delta.NewEpochKey(), creator: creator}
 	contextKey := ident.NewPrivateKey()
 	w.contextKey = contextKey
 	w.context = ident.ContextID(contextKey.Public())
