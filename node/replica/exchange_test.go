@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -269,4 +272,72 @@ func TestReceiveManySteps(t *testing.T) {
 	if got := h.receive(c, forged); got.Duplicate != 1 || len(got.Refused) != 0 {
 		t.Errorf("a stored delta with another signature: %+v", got)
 	}
+}
+
+// TestGraphsLeaveMemory: the graphs that were not used for longest go first, and what
+// was dropped is read again.
+func TestGraphsLeaveMemory(t *testing.T) {
+	h := newQuickHome(t)
+	app := h.installTape()
+	h.wall = noon
+	var list []replica.Created
+	for range 4 {
+		w := newWorld(t, app, 1<<20)
+		list = append(list, w.join(h))
+		for i := range 9 {
+			h.receive(list[len(list)-1], w.write(w.creator, 1, tape(fmt.Sprintf("Sa%d", i))).Bytes())
+		}
+	}
+	first := h.known(list[0]) // the others were used before
+	for _, row := range []struct {
+		most   int
+		loaded []bool
+	}{
+		{40, []bool{true, true, true, true}},
+		{39, []bool{true, false, true, true}},
+		{20, []bool{true, false, false, true}},
+		{19, []bool{true, false, false, false}},
+		{9, []bool{false, false, false, false}},
+	} {
+		h.set.Trim(row.most)
+		var loaded []bool
+		for _, c := range list {
+			loaded = append(loaded, h.set.Loaded(c.Context))
+		}
+		if !slices.Equal(row.loaded, loaded) {
+			t.Errorf("at most %d deltas: %v are in memory, want %v", row.most, loaded, row.loaded)
+		}
+	}
+	if diff := cmp.Diff(first, h.known(list[0])); diff != "" {
+		t.Errorf("after reading it again (-before +after):\n%s", diff)
+	}
+}
+
+// TestIdleGraphsLeaveMemory: after a session with every context the graphs go by
+// themselves (P16), but not one that is looked at again and again.
+func TestIdleGraphsLeaveMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newQuickHome(t)
+		app := h.installTape()
+		var list []replica.Created
+		for range 3 {
+			w := newWorld(t, app, 1<<20)
+			list = append(list, w.join(h))
+			h.known(list[len(list)-1])
+		}
+		ctx, cancel := withCancel(t)
+		var wg sync.WaitGroup
+		wg.Go(func() { must(t, h.set.Run(ctx)) })
+		for range 6 {
+			<-time.After(time.Minute) // fake time
+			h.known(list[0])
+		}
+		cancel()
+		wg.Wait()
+		for i, c := range list {
+			if got := h.set.Loaded(c.Context); got != (i == 0) {
+				t.Errorf("context %d is in memory: %v", i, got)
+			}
+		}
+	})
 }

@@ -163,8 +163,9 @@ func (s *Set) runTend(ctx context.Context) {
 }
 
 // tend looks at every context in which deltas wait, and drops graphs that nobody
-// has used for a while.
+// has used for a while, or that are too much together.
 func (s *Set) tend(ctx context.Context) {
+	defer s.trim(maxGraphs)
 	records, err := s.deps.Store.Contexts()
 	if err != nil {
 		s.deps.Log.Warn().Err(err).Msg("contexts cannot be listed")
