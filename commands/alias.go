@@ -196,14 +196,3 @@ func runAliasList(ctx context.Context, e *line.Env) error {
 		return []string{a.Alias, string(a.Kind), e.ID(a.ID)}
 	})
 }
-
-// aliasesOf are the names of one id, sorted.
-func aliasesOf(aliases map[string]api.ID, id api.ID) []string {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(aliases)) {
-		if aliases[name] == id {
-			names = append(names, name)
-		}
-	}
-	return names
-}

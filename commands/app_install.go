@@ -16,7 +16,6 @@ import (
 	"mero/commands/line"
 	"mero/commands/show"
 	"mero/node/api"
-	"mero/node/apps"
 	"mero/node/ident"
 )
 
@@ -93,8 +92,8 @@ func install(ctx context.Context, e *line.Env, source, name string, hash *api.Ha
 				return a.Source == source
 			}
 			return a.Size == uint64(code.size) &&
-				a.Package == cmp.Or(e.Flags.String("package"), apps.UnknownPackage) &&
-				a.Version == cmp.Or(e.Flags.String("app-version"), apps.UnknownVersion)
+				a.Package == cmp.Or(e.Flags.String("package"), api.UnknownPackage) &&
+				a.Version == cmp.Or(e.Flags.String("app-version"), api.UnknownVersion)
 		})
 		if err != nil {
 			return id, nil, err

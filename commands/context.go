@@ -64,7 +64,7 @@ func contextList() *line.Verb {
 			docs := make([]contextDoc, 0, len(contexts))
 			for _, c := range contexts {
 				doc := newContextDoc(c)
-				doc.Aliases = aliasesOf(aliases, api.ID(c.ID))
+				doc.Aliases = line.AliasesOf(aliases, api.ID(c.ID))
 				docs = append(docs, doc)
 			}
 			return line.List(e, docs, []string{"CONTEXT", "ALIAS", "APPLICATION", "MEMBERS", "STATE", "DELTAS", "ROOT"}, func(c contextDoc) []string {

@@ -113,7 +113,7 @@ func membersOf(ctx context.Context, client *api.Client, id ident.ContextID, owne
 	docs := make([]memberDoc, 0, len(keys))
 	for _, key := range keys {
 		docs = append(docs, memberDoc{
-			ContextID: id, PublicKey: key, Owned: slices.Contains(owned, key), Aliases: aliasesOf(aliases, api.ID(key)),
+			ContextID: id, PublicKey: key, Owned: slices.Contains(owned, key), Aliases: line.AliasesOf(aliases, api.ID(key)),
 		})
 	}
 	return docs, nil

@@ -9,7 +9,6 @@ import (
 
 	"mero/commands/line"
 	"mero/commands/show"
-	"mero/netkit"
 	"mero/node"
 )
 
@@ -42,7 +41,7 @@ func runNode(ctx context.Context, e *line.Env) error {
 	if err != nil {
 		return err
 	}
-	netkit.LibraryLogs(logs.For("libp2p"))
+	logs.TakeLibraries()
 	n, err := node.Open(ctx, e.Home, eff.Config, logs)
 	if err != nil {
 		return err

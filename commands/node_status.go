@@ -70,38 +70,3 @@ func status(ctx context.Context, e *line.Env) (api.Status, error) {
 		}
 	}
 }
-
-func nodePeers() *line.Verb {
-	return &line.Verb{
-		Name: "peers", Max: 0, Summary: "list the connected peers",
-		Example: "mero node peers",
-		Run: func(ctx context.Context, e *line.Env) error {
-			client, err := e.Client()
-			if err != nil {
-				return err
-			}
-			peers, err := client.Peers(ctx)
-			if err != nil {
-				return err
-			}
-			type peerDoc struct {
-				PeerID    string  `json:"peerId"`
-				Addr      string  `json:"addr"`
-				Transport string  `json:"transport"`
-				Direction string  `json:"direction"`
-				LatencyMs float64 `json:"latencyMs"`
-			}
-			docs := make([]peerDoc, 0, len(peers))
-			for _, p := range peers {
-				docs = append(docs, peerDoc{p.ID, p.Addr, p.Transport, p.Direction, p.LatencyMs})
-			}
-			return line.List(e, docs, []string{"PEER", "TRANSPORT", "DIRECTION", "LATENCY", "ADDRESS"}, func(p peerDoc) []string {
-				latency := ""
-				if p.LatencyMs > 0 {
-					latency = fmt.Sprintf("%.1f ms", p.LatencyMs)
-				}
-				return []string{p.PeerID, p.Transport, p.Direction, latency, p.Addr}
-			})
-		},
-	}
-}

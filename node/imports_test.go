@@ -30,9 +30,10 @@ var rows = [][]string{
 	{"node/server"},
 	{"node"},
 	{"commands/child"},
-	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev", "commands/guide"},
+	{"commands/bench", "commands/lanes", "commands/keyfile", "commands/appdev", "commands/guide", "commands/devnet"},
 	{"commands/show"},
 	{"commands/line"},
+	{"commands/share"},
 	{"node/nodetest", "commands"},
 	{"cmd/mero"},
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
+
+	"mero/netkit"
 )
 
 // LogConfig is the section `log`.
@@ -114,3 +116,7 @@ func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// TakeLibraries sends what libraries log for the whole process here, instead of to
+// stderr in a form of their own. It is for main to call, once, before Open.
+func (l Logs) TakeLibraries() { netkit.LibraryLogs(l.For("libp2p")) }

@@ -3,6 +3,8 @@ package line
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"mero/node"
@@ -162,4 +164,15 @@ func (e *Env) AliasFree(ctx context.Context, client *api.Client, scope api.Alias
 		return err
 	}
 	return AliasTaken(scope, name, id, nil)
+}
+
+// AliasesOf are the names of one id, sorted.
+func AliasesOf(aliases map[string]api.ID, id api.ID) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(aliases)) {
+		if aliases[name] == id {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -25,6 +25,12 @@ type Application struct {
 	InstalledAt time.Time `json:"installedAt"`
 }
 
+// What Package and Version are of an application that names none.
+const (
+	UnknownPackage = manifest.UnknownPackage
+	UnknownVersion = manifest.UnknownVersion
+)
+
 // BlobID names a blob.
 type BlobID = blobkit.ID
 

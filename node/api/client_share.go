@@ -35,8 +35,8 @@ func (c *Client) Members(ctx context.Context, id ident.ContextID) ([]Member, err
 // Sync runs one session of a context with a peer, or the best one if it is "". A peer
 // that is not known as a member's node is an *Error with KindPeerNotFound, and
 // KindNoPeer says that none is connected.
-func (c *Client) Sync(ctx context.Context, id ident.ContextID, peer string) (SyncReport, error) {
-	return data[SyncReport](ctx, c, request{method: http.MethodPost, path: dagPath(id, "sync"), body: SyncRequest{Peer: peer}})
+func (c *Client) Sync(ctx context.Context, id ident.ContextID, peer string) (*SyncReport, error) {
+	return data[*SyncReport](ctx, c, request{method: http.MethodPost, path: dagPath(id, "sync"), body: SyncRequest{Peer: peer}})
 }
 
 // SyncStatus tells how all contexts stand with their peers.

@@ -63,6 +63,7 @@ const (
 	KindInvitationOther   = "invitation_for_another"
 	KindInvitationIssuer  = "invitation_issuer"
 	KindAskIssuer         = "ask_issuer"
+	KindUnreachable       = "unreachable"
 	KindNotAllowed        = "not_allowed"
 	KindAlreadyMember     = "already_member"
 	KindFull              = "full"

@@ -66,6 +66,15 @@ type Peer struct {
 	Direction string `json:"direction"`
 	// LatencyMs is the smoothed round trip in milliseconds; 0 when unknown.
 	LatencyMs float64 `json:"latencyMs"`
+	// Agent is what it says it is.
+	Agent string `json:"agent,omitempty"`
+	// ClockMs is how far its clock is ahead, as the last heartbeat told; absent: not
+	// known.
+	ClockMs *float64 `json:"clockMs,omitempty"`
+	// Problem is why both could not tell each other which contexts they share.
+	Problem string `json:"problem,omitempty"`
+	// Contexts are those that it is known to share.
+	Contexts []SyncLink `json:"contexts"`
 }
 
 // PeersResponse is the data of GET /x/peers.

@@ -16,6 +16,7 @@ import (
 
 	"mero/blobkit"
 	"mero/node/ident"
+	"mero/node/manifest"
 	"mero/node/store"
 	"mero/node/vm"
 )
@@ -26,8 +27,8 @@ const MaxSize = 20 << 20
 // Defaults for a plain module, which names neither package nor version
 // (http-api 4.3).
 const (
-	UnknownPackage = "unknown"
-	UnknownVersion = "0.0.0"
+	UnknownPackage = manifest.UnknownPackage
+	UnknownVersion = manifest.UnknownVersion
 )
 
 var (

@@ -24,6 +24,13 @@ const (
 	MaxDepth   = 16   // of a type's word, and of the state
 )
 
+// What stands for the package and the version of an application that names none
+// (http-api 4.3).
+const (
+	UnknownPackage = "unknown"
+	UnknownVersion = "0.0.0"
+)
+
 // Manifest describes one application.
 type Manifest struct {
 	ABI     int              `json:"abi"`
