@@ -2,10 +2,13 @@ package history
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"slices"
 
 	"mero/node/dag"
 	"mero/node/delta"
+	"mero/node/store"
 )
 
 // Tip is the last delta of a writer, or of one branch of a forked writer (R3).
@@ -67,4 +70,27 @@ func (h *History) HeldBy() map[string]int {
 		by[Parents] += n
 	}
 	return by
+}
+
+// Envelopes are those of some deltas, without what is not stored, until they have so
+// many bytes (one may have more); taken is how many of the ids they are for.
+func Envelopes(ctx context.Context, view *store.View, ids []delta.ID, maxBytes int) (list [][]byte, taken int, err error) {
+	bytes := 0
+	for i, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		rec, err := view.Delta(id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if bytes += len(rec.Bytes); bytes > maxBytes && len(list) > 0 {
+			return list, i, nil
+		}
+		list = append(list, rec.Bytes)
+	}
+	return list, len(ids), nil
 }

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"mero/node/delta"
@@ -71,7 +70,7 @@ func (s *Set) Lacking(
 	for i, p := range places {
 		ids[i] = p.ID
 	}
-	page, taken, err := envelopes(ctx, view, ids, maxBytes)
+	page, taken, err := history.Envelopes(ctx, view, ids, maxBytes)
 	if err != nil {
 		return nil, after, false, err
 	}
@@ -91,31 +90,8 @@ func (s *Set) Envelopes(ctx context.Context, id ident.ContextID, ids []delta.ID,
 		return nil, err
 	}
 	defer view.Close()
-	list, _, err := envelopes(ctx, view, ids, maxBytes)
+	list, _, err := history.Envelopes(ctx, view, ids, maxBytes)
 	return list, err
-}
-
-// envelopes reads deltas until their bytes are enough; taken is how many of the ids
-// that were.
-func envelopes(ctx context.Context, view *store.View, ids []delta.ID, maxBytes int) (list [][]byte, taken int, err error) {
-	bytes := 0
-	for i, id := range ids {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, err
-		}
-		rec, err := view.Delta(id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-		if bytes += len(rec.Bytes); bytes > maxBytes && len(list) > 0 {
-			return list, i, nil
-		}
-		list = append(list, rec.Bytes)
-	}
-	return list, len(ids), nil
 }
 
 // consult reads the graph of a context in its turn. The snapshot is the one that the
