@@ -156,15 +156,20 @@ func (m *Ask) check() error {
 
 // Admitted answers Ask: what a replica begins with.
 type Admitted struct {
-	Genesis   []byte `cbor:"1,keyasint"` // envelope
-	Admission []byte `cbor:"2,keyasint"` // envelope of the member delta
+	Genesis   []byte      `cbor:"1,keyasint"` // envelope
+	Admission []byte      `cbor:"2,keyasint"` // envelope of the member delta
+	App       ident.AppID `cbor:"3,keyasint"` // what the context runs now
+	Code      [32]byte    `cbor:"4,keyasint"` // the blob of its code
+	Package   string      `cbor:"5,keyasint,omitempty"`
+	Version   string      `cbor:"6,keyasint,omitempty"`
 }
 
 // Kind is KindAdmitted.
 func (*Admitted) Kind() Kind { return KindAdmitted }
 
 func (m *Admitted) check() error {
-	return errors.Join(limit("genesis", len(m.Genesis), 2*MaxAdmission), limit("admission", len(m.Admission), 2*MaxAdmission))
+	return errors.Join(limit("genesis", len(m.Genesis), 2*MaxAdmission), limit("admission", len(m.Admission), 2*MaxAdmission),
+		limit("package", len(m.Package), delta.MaxName), limit("version", len(m.Version), delta.MaxName))
 }
 
 // Tip is the last delta of a writer, or of one branch of a forked one.

@@ -26,7 +26,7 @@ func examples() []wire.Message {
 		&wire.Tags{Tags: []wire.Tag{{2}}},
 		&wire.Bindings{Bound: []wire.Bound{{Binding: []byte("b"), Admission: []byte("a")}, {Binding: []byte("c"), Admission: []byte{}}}},
 		&wire.Ask{Version: wire.Version, Invitation: []byte("i"), Request: []byte("r")},
-		&wire.Admitted{Genesis: []byte("g"), Admission: []byte("a")},
+		&wire.Admitted{Genesis: []byte("g"), Admission: []byte("a"), App: ident.AppID{1}, Code: [32]byte{2}, Package: "p", Version: "v"},
 		&wire.Open{Version: wire.Version, Context: ident.ContextID{9}, Known: known},
 		&known,
 		&wire.Batch{Envelopes: [][]byte{[]byte("one"), []byte("two")}},

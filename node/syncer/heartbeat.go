@@ -1,0 +1,202 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+
+	"mero/node/ident"
+	"mero/node/replica"
+	"mero/node/wire"
+)
+
+// states are where the contexts stand that are shared with a peer, ascending by id.
+func (s *Syncer) states(peer string) ([]wire.State, error) {
+	s.mu.Lock()
+	var ids []ident.ContextID
+	if p := s.peers[peer]; p != nil {
+		now := s.deps.Wall()
+		for id, l := range p.links {
+			if l.isBound(now) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(ids, ident.ContextID.Compare)
+	out := make([]wire.State, 0, len(ids))
+	for _, id := range ids[:min(len(ids), wire.MaxShared)] {
+		info, err := s.deps.Contexts.Get(id)
+		if errors.Is(err, replica.ErrContextNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, wire.State{Context: id, Heads: wire.Sum(info.Heads), Root: info.Root, Deltas: info.Deltas + info.Voids + info.Waiting})
+	}
+	return out, nil
+}
+
+// digest is one hash over where contexts stand.
+func digest(states []wire.State) [32]byte {
+	h := sha256.New()
+	h.Write([]byte("mero/heartbeat/v1"))
+	for i := range states {
+		h.Write(states[i].Context[:])
+		h.Write(states[i].Heads[:])
+		h.Write(states[i].Root[:])
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+func (s *Syncer) clock() uint64 { return uint64(max(s.deps.Wall().UnixMilli(), 0)) }
+
+// sayBeat is one heartbeat that this node begins.
+func (s *Syncer) sayBeat(ctx context.Context, p *peer) bool {
+	err := s.beat(ctx, p.id)
+	s.metrics.exchanges.WithLabelValues(withHeartbeat, outcomeOf(err)).Inc()
+	if err != nil {
+		s.log.Debug().Err(err).Str("peer", p.id).Msg("a heartbeat failed")
+		var refused *RefusedError
+		if errors.As(err, &refused) && refused.Code == wire.CodeUnbound {
+			s.mu.Lock()
+			p.hello.want(time.Now().Add(s.cfg.Interval)) // it may have been restarted
+			s.mu.Unlock()
+		}
+	}
+	return err == nil
+}
+
+// beat compares all shared contexts with a peer.
+func (s *Syncer) beat(ctx context.Context, peer string) (err error) {
+	mine, err := s.states(peer)
+	if err != nil || len(mine) == 0 {
+		return err
+	}
+	t, done, err := s.open(ctx, peer, s.protocols.heartbeat)
+	if err != nil {
+		return err
+	}
+	defer done()
+	defer func() { err = t.close(err) }()
+	began := s.deps.Wall()
+	if err := t.write(&wire.Beat{Version: wire.Version, Shared: uint64(len(mine)), Digest: digest(mine), Clock: s.clock()}); err != nil {
+		return err
+	}
+	m, err := t.read()
+	if err != nil {
+		return err
+	}
+	half := s.deps.Wall().Sub(began) / 2
+	switch m := m.(type) {
+	case *wire.Equal:
+		s.heard(peer, m.Clock, began.Add(half))
+		s.allEqual(peer, mine)
+	case *wire.Detail:
+		s.heard(peer, m.Clock, began.Add(half))
+		s.different(peer, m.States)
+	default:
+		return errOrder
+	}
+	return nil
+}
+
+// serveHeartbeat answers a heartbeat. Whoever asked acts on differences.
+func (s *Syncer) serveHeartbeat(_ context.Context, t *talk) error {
+	if !s.sharesAny(t.peer) {
+		return refusal(wire.CodeUnbound, errUnbound)
+	}
+	beat, err := expect[*wire.Beat](t)
+	if err != nil {
+		return err
+	}
+	mine, err := s.states(t.peer)
+	if err != nil {
+		return err
+	}
+	s.heard(t.peer, beat.Clock, s.deps.Wall())
+	if beat.Shared == uint64(len(mine)) && beat.Digest == digest(mine) {
+		s.allEqual(t.peer, mine)
+		return t.write(&wire.Equal{Clock: s.clock()})
+	}
+	return t.write(&wire.Detail{Clock: s.clock(), States: mine})
+}
+
+// heard notes a heartbeat, from either side: the next one is due after the interval,
+// begun by the one of the two with the lesser id.
+func (s *Syncer) heard(peer string, clock uint64, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.peers[peer]
+	if p == nil {
+		return
+	}
+	now := time.Now()
+	p.beatAt = now
+	if clock < 1<<53 { // else no time of this age
+		p.clock, p.clockAt = time.UnixMilli(int64(clock)).Sub(at), now
+	}
+	next := now.Add(s.cfg.Heartbeat)
+	if peer < s.deps.Net.PeerID() {
+		next = next.Add(s.cfg.Heartbeat) // in case the other does not
+	}
+	p.beat.due = time.Time{}
+	p.beat.want(next)
+}
+
+// allEqual notes that all contexts shared with a peer are equal.
+func (s *Syncer) allEqual(peer string, states []wire.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range states {
+		if l := s.boundLink(states[i].Context, peer); l != nil {
+			s.compared(l, true)
+			l.context.fresh = false
+		}
+	}
+	s.tell()
+}
+
+// different acts on where a peer's contexts stand: a session for each that differs.
+func (s *Syncer) different(peer string, theirs []wire.State) {
+	mine, err := s.states(peer) // they may have moved meanwhile
+	if err != nil {
+		return
+	}
+	at := make(map[ident.ContextID]*wire.State, len(theirs))
+	for i := range theirs {
+		at[theirs[i].Context] = &theirs[i]
+	}
+	for i := range mine {
+		m, t := &mine[i], at[mine[i].Context]
+		if t == nil {
+			continue
+		}
+		delete(at, m.Context)
+		same := bytes.Equal(m.Heads[:], t.Heads[:])
+		s.mu.Lock()
+		if l := s.boundLink(m.Context, peer); l != nil {
+			s.compared(l, same && m.Root == t.Root)
+			if same && m.Root != t.Root {
+				s.diverged(l.context, l)
+			}
+		}
+		s.tell()
+		s.mu.Unlock()
+		if !same {
+			s.wantSession(m.Context, peer, false)
+		}
+	}
+	if len(at) > 0 { // it shares what we do not know that it does
+		s.mu.Lock()
+		if p := s.peers[peer]; p != nil {
+			p.hello.want(time.Now().Add(s.cfg.Interval))
+		}
+		s.mu.Unlock()
+		s.poke()
+	}
+}
