@@ -3,6 +3,7 @@ package netkit
 import (
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // What the tests look at from outside; no user of the package can.
@@ -34,3 +35,50 @@ var MessageID = messageID
 
 // LibraryHandler is what libp2p logs to.
 var LibraryHandler = libraryHandler
+
+// MaxStandings is how many peers with penalties are remembered.
+const MaxStandings = maxStandings
+
+// Standings is how many are.
+func (n *Net) Standings() int {
+	n.standings.mu.Lock()
+	defer n.standings.mu.Unlock()
+	return len(n.standings.peers)
+}
+
+// Refuses reports whether a peer is refused.
+func (n *Net) Refuses(id string) bool {
+	to, err := peer.Decode(id)
+	return err == nil && n.standings.refuses(to)
+}
+
+// MaxBook is how many peers the book has.
+const MaxBook = maxBook
+
+// BookEntry is an entry of the book.
+type BookEntry struct {
+	Peer  string
+	Addrs []string
+	Seen  int64
+	Kept  bool
+}
+
+// FillBook writes entries into a book, saves it, reads it again, and gives its
+// peers, the best first.
+func FillBook(file string, entries []BookEntry) (peers []string, err error) {
+	b, err := openBook(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		id, err := peer.Decode(e.Peer)
+		if err != nil {
+			return nil, err
+		}
+		b.note(entry{Peer: id, Addrs: e.Addrs, Seen: e.Seen, Kept: e.Kept})
+	}
+	for _, id := range b.best() {
+		peers = append(peers, id.String())
+	}
+	return peers, b.save()
+}

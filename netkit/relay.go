@@ -13,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
-	ma "github.com/multiformats/go-multiaddr"
 )
 
 const (
@@ -55,11 +54,7 @@ func natOptions(cfg Config, at *hostRef) []libp2p.Option {
 		// makes a node a coordinator.
 		libp2p.ForceReachabilityPublic(),
 		libp2p.EnableNATService(),
-		libp2p.EnableRelayService(
-			relay.WithResources(places),
-			// Networks of one LAN are networks too.
-			relay.WithReservationAddressFilter(func(ma.Multiaddr) bool { return true }),
-		),
+		libp2p.EnableRelayService(relay.WithResources(places)),
 	)
 }
 
