@@ -46,7 +46,9 @@ type session struct {
 	// in is what the reader has read; credits are batches that may be sent.
 	in      chan wire.Message
 	credits chan struct{}
-	writing sync.Mutex
+	// writing is a lock that a goroutine may be long in, since the stream may not take
+	// anything: so it is no mutex, and does not hold up simulated time.
+	writing chan struct{}
 	readErr error // why in was closed
 
 	sent, acked   atomic.Uint64 // batches to the peer
@@ -62,7 +64,7 @@ type session struct {
 }
 
 func (t *talk) session(id ident.ContextID) *session {
-	x := &session{talk: t, id: id, in: make(chan wire.Message, window+2), credits: make(chan struct{}, window)}
+	x := &session{talk: t, id: id, in: make(chan wire.Message, window+2), credits: make(chan struct{}, window), writing: make(chan struct{}, 1)}
 	for range window {
 		x.credits <- struct{}{}
 	}
@@ -119,10 +121,10 @@ func (x *session) run(ctx context.Context) (Outcome, error) {
 		}
 		return OutcomeFailed, err
 	}
-	x.writing.Lock()
+	x.writing <- struct{}{}
 	x.closed = true
 	err = x.stream.Close()
-	x.writing.Unlock()
+	<-x.writing
 	if err != nil && !errors.Is(err, io.EOF) {
 		x.s.log.Debug().Err(err).Str("peer", x.peer).Msg("a session did not close in order")
 	}
@@ -137,15 +139,15 @@ func (x *session) say(err error) {
 	}
 	x.s.metrics.refused.WithLabelValues(reasonOf(code)).Inc()
 	_ = x.send(&wire.Refusal{Code: code, Words: clip(err.Error())})
-	x.writing.Lock()
-	defer x.writing.Unlock()
+	x.writing <- struct{}{}
+	defer func() { <-x.writing }()
 	x.closed = x.stream.Close() == nil
 }
 
 // send is write for several goroutines.
 func (x *session) send(m wire.Message) error {
-	x.writing.Lock()
-	defer x.writing.Unlock()
+	x.writing <- struct{}{}
+	defer func() { <-x.writing }()
 	if x.closed {
 		return io.ErrClosedPipe
 	}
