@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +99,37 @@ func BenchmarkReceiveInOrder(b *testing.B) {
 				b.StartTimer()
 			}
 			b.ReportMetric(float64(count*b.N)/b.Elapsed().Seconds(), "deltas/s")
+		})
+	}
+}
+
+// BenchmarkHeal is a replica that has written so many deltas by itself and gets as many of
+// another that it was cut off from (P10), in batches as a session brings them.
+func BenchmarkHeal(b *testing.B) {
+	for _, count := range []int{1000, 5000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			h := newQuickHome(b)
+			h.wall = noon
+			w := newWorld(b, installKV(b, h), 1<<30)
+			own := puts(b, w, count, 1)
+			w.creator = writersOf(w, 2)[1]
+			theirs := puts(b, w, count, 1)
+			for b.Loop() {
+				b.StopTimer()
+				c := w.join(h)
+				h.receive(c, own...)
+				b.StartTimer()
+				for list := range slices.Chunk(theirs, 2600) { // 1 MiB
+					h.receive(c, list...)
+				}
+				h.set.Deepen(b.Context())
+				b.StopTimer()
+				if info := h.info(c); info.Deltas != uint64(2*count+1) {
+					b.Fatalf("%d deltas are folded", info.Deltas)
+				}
+				w.leave(h)
+				b.StartTimer()
+			}
 		})
 	}
 }

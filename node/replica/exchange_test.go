@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -340,4 +341,43 @@ func TestIdleGraphsLeaveMemory(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLateShareARollback: late deltas that are handed in together cost one roll-back, in
+// however many steps they could be taken in.
+func TestLateShareARollback(t *testing.T) {
+	h := newQuickHome(t)
+	w := newWorld(t, h.installTape(), 1<<20)
+	h.wall = noon
+	c := w.join(h)
+	var late [][]byte
+	writers := writersOf(w, 2)
+	for i := range 700 {
+		own := w.write(writers[0], 2, tape(fmt.Sprintf("Sa%d", i%10)))
+		other := w.write(writers[1], 2, tape(fmt.Sprintf("Sb%d", i%7)))
+		late = append(late, other.Bytes())
+		if i < 100 { // the roll-back is done at once
+			h.receive(c, own.Bytes())
+		}
+	}
+	before := h.rollbacks()
+	got := h.receive(c, late...)
+	if n := h.rollbacks() - before; n != 1 || got.New != 700 || got.Waiting != 0 {
+		t.Errorf("%d roll-backs; %+v", n, got)
+	}
+	h.verify(c.Context)
+}
+
+// rollbacks is how many there were.
+func (h *home) rollbacks() uint64 {
+	h.t.Helper()
+	families, err := h.reg.Gather()
+	must(h.t, err)
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "mero_replica_rollback") {
+			return f.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	h.t.Fatal("no metric of roll-backs")
+	return 0
 }

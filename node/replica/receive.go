@@ -17,9 +17,11 @@ import (
 )
 
 // maxParcels is how many deltas from elsewhere share a step, and maxParcelBytes how
-// many bytes of envelopes, if it is more than one.
+// many bytes of envelopes, if it is more than one. Of late ones maxLate share a step, and
+// so a roll-back (R8); of others so many would keep calls waiting for nothing.
 const (
 	maxParcels     = 256
+	maxLate        = 4096
 	maxParcelBytes = 32 << 20
 )
 
@@ -68,7 +70,7 @@ func inSteps[D any](deltas []D, size func(D) int) (steps [][]D) {
 			bytes += size(deltas[n])
 			n++
 		}
-		steps = append(steps, deltas[:n])
+		steps = append(steps, deltas[:n:n])
 		deltas = deltas[n:]
 	}
 	return steps
@@ -80,6 +82,21 @@ type prepared struct {
 	known   int       // how many more there were that are stored already
 	refused []Refusal // what was no delta
 	err     error
+}
+
+// isLate reports whether some come before the last delta of the state, and more may
+// share their step.
+func (p *prepared) isLate(last delta.Time) bool {
+	late, bytes := false, 0
+	for i := range p.parcels {
+		late = late || p.parcels[i].Header.Time <= last
+		bytes += len(p.parcels[i].Raw)
+	}
+	return late && p.err == nil && len(p.parcels) <= maxLate-maxParcels && bytes <= maxParcelBytes/2
+}
+
+func (p *prepared) add(more prepared) {
+	p.parcels, p.known, p.refused, p.err = append(p.parcels, more.parcels...), p.known+more.known, append(p.refused, more.refused...), more.err
 }
 
 func (s *Set) unpack(id ident.ContextID, envelopes [][]byte) (p prepared) {
@@ -102,16 +119,20 @@ func (s *Set) receiveAll(ctx context.Context, id ident.ContextID, steps int, pre
 	if err != nil {
 		return nil, err
 	}
+	last := view.Context().Last.Time
 	view.Close()
 	all, next := &Received{}, prepared{}
-	for i := range steps {
+	for i := 0; i < steps; {
 		now := next
 		if i == 0 {
 			now = prepare(0)
 		}
+		for i++; i < steps && now.isLate(last); i++ {
+			now.add(prepare(i))
+		}
 		var wg sync.WaitGroup
-		if i+1 < steps {
-			wg.Go(func() { next = prepare(i + 1) })
+		if i < steps {
+			wg.Go(func() { next = prepare(i) })
 		}
 		got, err := s.receive(ctx, id, now)
 		wg.Wait()
