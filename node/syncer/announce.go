@@ -19,6 +19,10 @@ type outbox struct {
 	bytes int
 }
 
+// Later is Announce of a Syncer that is made after what calls it: at is set before
+// anything is committed.
+func Later(at **Syncer) func(*delta.Delta) { return func(d *delta.Delta) { (*at).Announce(d) } }
+
 // Announce publishes a delta that was committed here: replica's OnCommit. It never
 // blocks. The order of a context's deltas is kept; what is lost on the way is made
 // good by sessions.

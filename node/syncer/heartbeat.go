@@ -155,7 +155,7 @@ func (s *Syncer) allEqual(peer string, states []wire.State) {
 	for i := range states {
 		if l := s.boundLink(states[i].Context, peer); l != nil {
 			s.compared(l, true)
-			l.context.fresh = false
+			l.context.exchanged = true
 		}
 	}
 	s.tell()

@@ -359,6 +359,10 @@ func (s *Syncer) bind(peer string, b members.Binding, unknown, caller bool) bool
 		}
 		l.session.want(at)
 		p.beat.want(now.Add(s.cfg.Heartbeat))
+		for _, t := range [...]*task{&c.code, &c.keys} { // there is somebody new to be asked
+			t.fresh()
+			t.want(now)
+		}
 	}
 	s.keep(p, true)
 	topic := c.topic

@@ -132,27 +132,28 @@ func (s *Syncer) unusable(id ident.ContextID) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	_, absent := s.deps.Apps.App(info.App)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	c := s.contexts[id]
-	fresh := c != nil && c.fresh
-	connected := 0
-	var wanted []string
-	if c != nil {
-		connected, wanted = s.connected(c), c.wanted
+	if c == nil {
+		return "", nil // it was made here, or is on its way out
 	}
-	s.mu.Unlock()
-	switch _, err := s.deps.Apps.App(info.App); {
-	case err != nil:
+	switch {
+	case absent != nil:
 		return fmt.Sprintf("the application %s is not here yet", info.App), nil
-	case len(wanted) > 0:
-		return fmt.Sprintf("%s is not here yet", wanted[0]), nil
-	case fresh && connected == 0:
+	case len(c.wanted) > 0:
+		return c.wanted[0] + " is not here yet", nil
+	case !c.fresh && info.Initialised:
+		return "", nil
+	case !c.exchanged && s.connected(c) == 0:
 		return "no member's node is connected", nil
-	case fresh:
+	case !c.exchanged:
 		return "what the others have has not been received yet", nil
-	case info.Waiting > 0 && !info.Initialised:
+	case info.Waiting > 0:
 		return fmt.Sprintf("%d deltas wait", info.Waiting), nil
 	}
+	c.fresh = false
 	return "", nil
 }
 

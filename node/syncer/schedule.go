@@ -176,8 +176,10 @@ func (s *Syncer) dispatch(ctx context.Context, work *errgroup.Group) time.Time {
 				try(&l.session, kindSession, s.cfg.Interval, s.cfg.RetryMax, func() bool { return s.sayOpen(ctx, l) })
 			}
 		}
-		try(&c.code, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.fetchCode(ctx, c) })
-		try(&c.keys, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.pullKeys(ctx, c) })
+		if s.connected(c) > 0 {
+			try(&c.code, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.fetchCode(ctx, c) })
+			try(&c.keys, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.pullKeys(ctx, c) })
+		}
 		try(&c.repair, kindFetch, repairRest, repairRest, func() bool { return s.repair(ctx, c) })
 		try(&c.find, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.findMembers(ctx, c) })
 		try(&c.provide, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.provide(ctx, c) })
@@ -272,12 +274,14 @@ func (s *Syncer) settle(x *session, r *Report, ours bool) {
 	if l != nil {
 		l.last, l.ended = r, time.Now()
 		s.compared(l, r.Outcome == OutcomeEqual)
-		if r.Outcome == OutcomeEqual && !ours {
+		if (r.Outcome == OutcomeEqual || r.Outcome == OutcomeWaiting) && !ours {
 			l.session.due = time.Time{} // the other side was first
 		}
 	}
-	if r.Outcome == OutcomeEqual || r.Outcome == OutcomeMoving && r.Received > 0 {
-		c.fresh = false
+	switch r.Outcome {
+	case OutcomeEqual, OutcomeWaiting, OutcomeMoving:
+		c.exchanged = true
+	case OutcomeStuck, OutcomeDiverged, OutcomeRefused, OutcomeFailed:
 	}
 	if r.Outcome == OutcomeDiverged {
 		s.diverged(c, l)

@@ -65,8 +65,10 @@ type shared struct {
 
 	code, keys, find, provide, repair task
 
-	// fresh: it was joined in this run and was not compared with anyone to the end.
-	fresh   bool
+	// fresh: it was joined in this run and could not be used yet; exchanged: all that a
+	// member's node had was received since.
+	fresh, exchanged bool
+
 	binding members.Binding // ours, made at bindingAt
 	made    time.Time
 	found   time.Time // members were last looked for
