@@ -23,6 +23,10 @@
 //     deltas and in parents. What does not fit is refused with [ErrPendingFull] and
 //     comes again by the vectors (R4). [Graph.Forget] drops a pending delta.
 //
+// What a replica lacks is found by its vector ([Graph.Lacking]): two replicas that send
+// each other what the other lacks are equal after one exchange, and after two if they
+// know different branches of a forked writer.
+//
 // There are no cycles: an id is the hash of the parents' ids.
 //
 // # Cost

@@ -28,6 +28,14 @@
 // What a replica folds depends on the set of deltas alone. So no state travels, none
 // is taken from a peer, and a replica that is not sure folds again (Verify, Rebuild).
 //
+// # Between replicas
+//
+// Known is what a replica holds, as a vector; Lacking is what another with a given vector
+// lacks, in the order in which it can be folded as it comes. Whoever verifies what comes
+// before it is taken in (gossip) hands it on by Open and ReceiveOpened; no signature is
+// verified twice, and none of what is stored already. Deltas for the next step are
+// verified while one is folded.
+//
 // # Work beside the live state
 //
 // Deep roll-backs, rebuilds and checks are jobs: they fold on a snapshot and an
