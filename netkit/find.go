@@ -19,6 +19,9 @@ const (
 	foundTTL = time.Hour
 	// lookUpLimit bounds one search for the addresses of a peer.
 	lookUpLimit = 20 * time.Second
+	// maxLookUps is how many such searches run at once: those who are kept and can
+	// not be reached must not keep Kademlia busy.
+	maxLookUps = 8
 	// maxFound is the most providers that one search gives.
 	maxFound = 256
 )
@@ -156,6 +159,12 @@ func (n *Net) lookUp(ctx context.Context, known peer.AddrInfo) (peer.AddrInfo, b
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookUpLimit)
 	defer cancel()
+	select {
+	case n.lookUps <- struct{}{}:
+		defer func() { <-n.lookUps }()
+	case <-ctx.Done():
+		return known, false
+	}
 	found, err := n.dht.FindPeer(ctx, known.ID)
 	if err != nil {
 		return known, false

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -38,6 +39,12 @@ const (
 	// differs from libp2p's, and floodsub, which it would fall back to, sends to
 	// anybody who asks.
 	gossipProtocol protocol.ID = "/mero/gossip/1"
+
+	// maxChecking is how many bytes of messages may wait for Check, of all topics,
+	// and maxWaiting how many may wait for Receive, of one topic. The router counts
+	// messages, and a thousand large ones are half a gigabyte.
+	maxChecking = 32 << 20
+	maxWaiting  = 32 << 20
 )
 
 // gossip is the router (R16) and the topics of a Net. The router asks it, in its
@@ -52,6 +59,8 @@ type gossip struct {
 	pubsub     *pubsub.PubSub
 	router     *pubsub.GossipSubRouter
 	cancel     context.CancelFunc
+
+	checking atomic.Int64 // bytes of messages that wait for Check
 
 	joining sync.Mutex // one topic is set up or taken down at a time
 
@@ -141,8 +150,11 @@ func (g *gossip) scoring() *pubsub.PeerScoreParams {
 	}
 }
 
+// scoreThresholds are where the router has less to do with a peer. It never drops
+// unseen what a peer sends, which checking would not see go: who is that bad is
+// refused altogether.
 func scoreThresholds() *pubsub.PeerScoreThresholds {
-	return &pubsub.PeerScoreThresholds{GossipThreshold: -20, PublishThreshold: -40, GraylistThreshold: -80}
+	return &pubsub.PeerScoreThresholds{GossipThreshold: -20, PublishThreshold: -40, GraylistThreshold: -1e9}
 }
 
 // score is what the router thinks of a peer: what it has done, and whether it has
@@ -194,11 +206,16 @@ func (g *gossip) inspect(from peer.ID, rpc *pubsub.RPC) error {
 		// The router marks a message as seen before it is validated: let in from a
 		// stranger and then ignored, it would be lost when a member forwards it.
 		t := g.topic(m.GetTopic())
-		if t != nil && t.live.Load() && t.allows(from) {
-			return false
+		if t == nil || !t.live.Load() || !t.allows(from) {
+			g.net.metrics.gossip.WithLabelValues(gossipStranger).Inc()
+			return true
 		}
-		g.net.metrics.gossip.WithLabelValues(gossipStranger).Inc()
-		return true
+		if g.checking.Load() > maxChecking {
+			g.net.metrics.gossip.WithLabelValues(gossipLost).Inc()
+			return true
+		}
+		g.checking.Add(int64(len(m.GetData())))
+		return false
 	})
 	g.meet(from, rpc)
 	return nil
@@ -209,23 +226,33 @@ func (g *gossip) inspect(from peer.ID, rpc *pubsub.RPC) error {
 // topic of his own answers with an empty announcement of messages, and whoever
 // gets an announcement or a graft takes it for a subscription.
 func (g *gossip) meet(from peer.ID, rpc *pubsub.RPC) {
+	ours := func(topic string, of map[string]struct{}) bool {
+		_, known := of[topic]
+		if known || !g.CanSubscribe(topic) {
+			return false
+		}
+		of[topic] = struct{}{}
+		return true
+	}
+	answered := make(map[string]struct{})
 	var answer []*pb.ControlIHave
 	for _, s := range rpc.GetSubscriptions() {
-		if s.GetSubscribe() && g.CanSubscribe(s.GetTopicid()) {
+		if s.GetSubscribe() && ours(s.GetTopicid(), answered) {
 			answer = append(answer, &pb.ControlIHave{TopicID: s.Topicid})
 		}
 	}
-	also := func(topic *string) {
-		if topic != nil && g.CanSubscribe(*topic) {
+	taken := make(map[string]struct{})
+	also := func(topic string) {
+		if ours(topic, taken) {
 			yes := true
-			rpc.Subscriptions = append(rpc.Subscriptions, &pb.RPC_SubOpts{Topicid: topic, Subscribe: &yes})
+			rpc.Subscriptions = append(rpc.Subscriptions, &pb.RPC_SubOpts{Topicid: &topic, Subscribe: &yes})
 		}
 	}
 	for _, graft := range rpc.GetControl().GetGraft() {
-		also(graft.TopicID)
+		also(graft.GetTopicID())
 	}
 	for _, have := range rpc.GetControl().GetIhave() {
-		also(have.TopicID)
+		also(have.GetTopicID())
 	}
 	if len(answer) > 0 {
 		g.router.SendControl(from, &pb.ControlMessage{Ihave: answer})

@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
@@ -90,11 +91,19 @@ func newHost(cfg Config, deps Deps, who *standings) (host.Host, error) {
 func newResources(cfg Config) (network.ResourceManager, error) {
 	scaling := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&scaling)
-	limits := rcmgr.PartialLimitConfig{System: rcmgr.ResourceLimits{
-		Conns:         rcmgr.LimitVal(cfg.MaxConnections),
-		ConnsInbound:  rcmgr.LimitVal(max(1, cfg.MaxConnections*3/4)),
-		ConnsOutbound: rcmgr.LimitVal(cfg.MaxConnections),
-	}}
+	limits := rcmgr.PartialLimitConfig{
+		System: rcmgr.ResourceLimits{
+			Conns:         rcmgr.LimitVal(cfg.MaxConnections),
+			ConnsInbound:  rcmgr.LimitVal(max(1, cfg.MaxConnections*3/4)),
+			ConnsOutbound: rcmgr.LimitVal(cfg.MaxConnections),
+		},
+		// The router needs one stream of each peer, and a moment two; each keeps a
+		// goroutine and a buffer. Those of Handle are limited by Protocol.
+		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
+			gossipProtocol:                {StreamsInbound: 4},
+			protocolPrefix + "/kad/1.0.0": {StreamsInbound: 32},
+		},
+	}
 	return rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(limits.Build(scaling.AutoScale())),
 		rcmgr.WithLimitPerSubnet(

@@ -50,6 +50,7 @@ type Net struct {
 	gossip    *gossip
 	book      *book
 	standings *standings
+	lookUps   chan struct{} // one for each search for a peer's addresses
 
 	closing chan struct{} // closed by Close
 	closed  func() error  // closes the host, once
@@ -118,6 +119,7 @@ func newNet(h host.Host, cfg Config, deps Deps, who *standings) (*Net, error) {
 		metrics: newMetrics(deps.Metrics, h.Network(), who),
 		entries: slices.DeleteFunc(entries, func(e peer.AddrInfo) bool { return e.ID == h.ID() }),
 		watch:   newWatcher(), standings: who, book: book,
+		lookUps: make(chan struct{}, maxLookUps),
 		closing: make(chan struct{}),
 		closed:  sync.OnceValue(h.Close),
 		ready:   make(chan struct{}),

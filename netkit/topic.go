@@ -42,11 +42,12 @@ type TopicOptions struct {
 	// he sends is thrown away unseen.
 	Allow func(peer string) bool
 	// Check judges a message of an allowed peer before it is delivered or
-	// forwarded. It may take a moment, but not wait for anything.
+	// forwarded. It may take a moment, but not wait for anything: up to 1,024
+	// messages and 32 MiB of all topics wait for it, and more are lost.
 	Check func(from string, data []byte) Verdict
 	// Receive gets what Check accepted, in one goroutine, and nothing that this
-	// node published. While it takes long, up to 1,024 messages wait; more are
-	// lost. from is who forwarded the message, perhaps not who published it.
+	// node published. While it takes long, up to 1,024 messages and 32 MiB wait;
+	// more are lost. from is who forwarded the message, perhaps not who published it.
 	Receive func(from string, data []byte)
 }
 
@@ -56,6 +57,8 @@ type Topic struct {
 	g    *gossip
 	opts TopicOptions
 	live atomic.Bool // the router has the subscription
+
+	waiting atomic.Int64 // bytes of messages that wait for Receive
 
 	// guarded by g.joining
 	topic *pubsub.Topic
@@ -153,6 +156,7 @@ func (t *Topic) receive(ctx context.Context, sub *pubsub.Subscription) {
 		}
 		if m.ReceivedFrom != self {
 			t.opts.Receive(m.ReceivedFrom.String(), m.GetData())
+			t.waiting.Add(-int64(len(m.GetData())))
 		}
 	}
 }
@@ -163,6 +167,11 @@ func (t *Topic) allows(id peer.ID) bool { return t.opts.Allow(id.String()) }
 func (t *Topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
 	if from == t.g.net.host.ID() {
 		return pubsub.ValidationAccept
+	}
+	t.g.checking.Add(-int64(len(m.GetData())))
+	if t.waiting.Load() > maxWaiting {
+		t.g.net.metrics.gossip.WithLabelValues(gossipLost).Inc()
+		return pubsub.ValidationIgnore
 	}
 	switch t.opts.Check(from.String(), m.GetData()) {
 	case Accept:

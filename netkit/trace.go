@@ -71,33 +71,55 @@ func (t tracer) links() {
 }
 
 // RejectMessage implements pubsub.RawTracer.
-func (t tracer) RejectMessage(_ *pubsub.Message, reason string) {
+func (t tracer) RejectMessage(m *pubsub.Message, reason string) {
 	switch reason {
-	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
-		t.count(gossipLost)
+	case pubsub.RejectValidationFailed:
+		t.count(gossipRejected)
 	case pubsub.RejectValidationIgnored:
 		t.count(gossipIgnored)
-	default:
+	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
+		t.checked(m)
+		t.count(gossipLost)
+	default: // malformed: it did not get to Check
+		t.checked(m)
 		t.count(gossipRejected)
 	}
 }
 
-// DuplicateMessage implements pubsub.RawTracer.
-func (t tracer) DuplicateMessage(*pubsub.Message) { t.count(gossipDuplicate) }
-
-// UndeliverableMessage implements pubsub.RawTracer: the queue to Receive is full.
-func (t tracer) UndeliverableMessage(m *pubsub.Message) {
+// checked notes that a message does not wait for Check any more.
+func (t tracer) checked(m *pubsub.Message) {
 	if m.ReceivedFrom != t.g.net.host.ID() {
-		t.count(gossipLost)
+		t.g.checking.Add(-int64(len(m.GetData())))
 	}
 }
 
-// DeliverMessage implements pubsub.RawTracer.
+// DuplicateMessage implements pubsub.RawTracer.
+func (t tracer) DuplicateMessage(m *pubsub.Message) {
+	t.checked(m)
+	t.count(gossipDuplicate)
+}
+
+// DeliverMessage implements pubsub.RawTracer: it is put into the queue to Receive.
 func (t tracer) DeliverMessage(m *pubsub.Message) {
 	if m.ReceivedFrom == t.g.net.host.ID() {
 		t.count(gossipPublished)
-	} else {
-		t.count(gossipAccepted)
+		return
+	}
+	t.count(gossipAccepted)
+	t.wait(m, 1)
+}
+
+// UndeliverableMessage implements pubsub.RawTracer: that queue is full.
+func (t tracer) UndeliverableMessage(m *pubsub.Message) {
+	if m.ReceivedFrom != t.g.net.host.ID() {
+		t.count(gossipLost)
+		t.wait(m, -1)
+	}
+}
+
+func (t tracer) wait(m *pubsub.Message, sign int64) {
+	if topic := t.g.topic(m.GetTopic()); topic != nil {
+		topic.waiting.Add(sign * int64(len(m.GetData())))
 	}
 }
 
