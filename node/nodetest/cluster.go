@@ -143,9 +143,16 @@ func (c *Cluster) RestartAll() {
 	}
 }
 
-// Sessions is how many sessions all nodes that run have begun, in this life.
+// Sessions is how many sessions that nodes which run have begun have ended, in their
+// present lives.
 func (c *Cluster) Sessions() int {
-	return 0
+	sum := 0.0
+	for _, n := range c.Nodes {
+		if n.Up() {
+			sum += n.Count("mero_syncer_sessions_total", "by", "us")
+		}
+	}
+	return int(sum)
 }
 
 func (c *Cluster) close() {

@@ -1,77 +1,63 @@
 package nodetest
 
 import (
-	"bytes"
 	"context"
+	"fmt"
 	"time"
 
-	"mero/node/apps"
-	"mero/node/delta"
 	"mero/node/replica"
 )
 
-// Join makes this node a member of the cluster's context by an invitation that another
-// node issues, and waits until it has everything.
+// joinTime bounds Join, in fake time.
+const joinTime = 10 * time.Minute
+
+// Join makes this node a member of the cluster's context by an invitation of another
+// node, and waits until it can work with it: with the application, and all that the
+// other has. It fails after ten minutes of fake time.
 func (n *Node) Join(ctx context.Context, by *Node) error {
-	view, err := by.Store.View(n.cluster.Context)
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	invitation, err := by.Set.Invite(ctx, replica.InviteRequest{
+		Context: n.cluster.Context, Executor: by.As, Addrs: by.Net.Addrs(),
+	})
 	if err != nil {
-		return err
-	}
-	defer view.Close()
-	genesis, err := view.Delta(view.Context().Genesis)
-	if err != nil {
-		return err
-	}
-	key, err := view.EpochKey(view.Context().Epoch)
-	if err != nil {
-		return err
+		return fmt.Errorf("invite: %w", err)
 	}
 	member, err := n.Set.NewIdentity(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := n.Set.Join(ctx, replica.Invitee{Genesis: genesis.Bytes, Keys: []delta.EpochKey{key}, Member: member}); err != nil {
-		return err
-	}
-	app, err := n.Apps.Install(ctx, bytes.NewReader(n.cluster.code), apps.Source{URL: "file:///app.wasm"})
-	_ = app
+	joined, err := n.Sync.Join(ctx, invitation, member)
 	if err != nil {
-		return err
+		return fmt.Errorf("join: %w", err)
+	}
+	if err := n.Sync.WaitUsable(ctx, joined.Context); err != nil {
+		return fmt.Errorf("wait for the state: %w", err)
 	}
 	n.As = member
-	for {
-		info, err := n.Set.Get(n.cluster.Context)
-		if err != nil || info.Initialised {
-			return err
-		}
-		<-time.After(10 * time.Millisecond)
-	}
+	return nil
 }
 
-func (n *Node) hand(ctx context.Context) error {
-	tick := time.NewTicker(300 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+// Count is the sum of a family of counters, over the samples that have a label's value;
+// of all of them if label is empty.
+func (n *Node) Count(family, label, value string) float64 {
+	families, err := n.Metrics.Gather()
+	if err != nil {
+		n.cluster.T.Errorf("node %d: %v", n.Index, err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() != family {
+			continue
 		}
-		for _, o := range n.cluster.Nodes {
-			if o == n || !o.Member() || !n.Member() || !n.cluster.Net.Reaches(o.Spot, n.Spot) {
-				continue
-			}
-			k, err := n.Set.Known(ctx, n.cluster.Context)
-			if err != nil {
-				continue
-			}
-			page, _, _, err := o.Set.Lacking(ctx, n.cluster.Context, k.Tips, delta.Place{}, 1<<20)
-			if err != nil || len(page) == 0 {
-				continue
-			}
-			if _, err := n.Set.Receive(ctx, n.cluster.Context, page); err != nil && ctx.Err() == nil {
-				n.cluster.T.Error(err)
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if label == "" || l.GetName() == label && l.GetValue() == value {
+					sum += m.GetCounter().GetValue()
+					break
+				}
 			}
 		}
 	}
+	return sum
 }

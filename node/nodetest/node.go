@@ -84,7 +84,6 @@ func (n *Node) Start() error {
 	n.parts.Go(func() error { return n.Set.Run(ctx) })
 	n.parts.Go(func() error { return n.Store.Run(ctx) })
 	n.parts.Go(func() error { return n.Sync.Run(ctx) })
-	n.parts.Go(func() error { return n.hand(ctx) })
 	n.life.begin()
 	return nil
 }

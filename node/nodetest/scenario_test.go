@@ -346,3 +346,37 @@ func TestColdJoins(t *testing.T) {
 		}
 	})
 }
+
+// TestF11: the clock of one node is wrong. The others become equal all the same, and
+// it does when its clock is right again.
+func TestF11(t *testing.T) {
+	for name, skew := range map[string]time.Duration{
+		"a minute ahead":  time.Minute,
+		"a minute behind": -time.Minute,
+		"an hour ahead":   time.Hour,
+		"an hour behind":  -time.Hour,
+		"a year ahead":    365 * 24 * time.Hour,
+		"a year behind":   -365 * 24 * time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodetest.Run(t, nodetest.Options{Nodes: 4}, func(t *testing.T, c *nodetest.Cluster) {
+				c.Create()
+				c.MustSettle(time.Minute)
+				wrong := c.Nodes[3]
+				wrong.Skew(skew)
+				for i := range 20 {
+					id := c.Nodes[i%3].Put(fmt.Sprint("k", i%5), fmt.Sprint(i))
+					if _, err := c.Reached(id, 10*time.Second, c.Nodes[0], c.Nodes[1], c.Nodes[2]); err != nil {
+						t.Error(err)
+					}
+					if _, err := wrong.Write("set", map[string]string{"key": "k", "value": fmt.Sprint(i)}); err != nil && skew > -5*time.Minute {
+						t.Errorf("the node with the wrong clock: %v", err)
+					}
+					c.Wait(time.Second)
+				}
+				wrong.Skew(0)
+				t.Logf("equal %s after the clock was set", c.MustSettle(max(skew, 0)+5*time.Minute))
+			})
+		})
+	}
+}
