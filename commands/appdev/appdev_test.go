@@ -128,9 +128,15 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s: there are %v, %v", name, entries, err)
 		}
 	}
-	for _, name := range []string{"1st", "mero", "std", "a b", "é", strings.Repeat("x", 65)} {
+	file := filepath.Join(t.TempDir(), "app")
+	write(t, file, "mine")
+	if _, err := appdev.New(file); !errors.Is(err, appdev.ErrTaken) || !strings.Contains(err.Error(), "no folder") {
+		t.Errorf("a file: got %v", err)
+	}
+	const form, taken = "letters, digits", "something else to Go"
+	for name, want := range map[string]string{"1st": form, "mero": taken, "std": taken, "a b": form, "é": form, strings.Repeat("x", 65): form} {
 		dir := filepath.Join(t.TempDir(), name)
-		if _, err := appdev.New(dir); !errors.Is(err, appdev.ErrName) {
+		if _, err := appdev.New(dir); !errors.Is(err, appdev.ErrName) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if _, err := os.Stat(dir); err == nil {

@@ -26,7 +26,7 @@ type Project struct {
 var ErrTaken = errors.New("it is there already")
 
 // ErrName is a folder whose name cannot be that of a Go module.
-var ErrName = errors.New("an application is named after its folder, which wants letters, digits, - and _, a letter first")
+var ErrName = errors.New("an application is named after its folder")
 
 // New makes a project in a folder, which may be there. It writes over no file.
 func New(dir string) (*Project, error) {
@@ -35,8 +35,11 @@ func New(dir string) (*Project, error) {
 		return nil, fmt.Errorf("make a project: %w", err)
 	}
 	name := filepath.Base(abs)
-	if !moduleName(name) {
-		return nil, fmt.Errorf("%w: %s", ErrName, name)
+	if err := moduleName(name); err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s: %w, and it is no folder", dir, ErrTaken)
 	}
 	files := map[string][]byte{
 		"go.mod":     []byte("module " + name + "\n\ngo " + goVersion + "\n\nrequire mero v0.0.0\n\nreplace mero => ./" + sdkDir + "\n"),
@@ -80,16 +83,18 @@ func create(file string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func moduleName(name string) bool {
+func moduleName(name string) error {
+	bad := len(name) > 64
 	for i, c := range []byte(name) {
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (i == 0 || !strings.ContainsRune("0123456789-_", rune(c))) {
-			return false
-		}
+		bad = bad || !letter && (i == 0 || !strings.ContainsRune("0123456789-_", rune(c)))
+	}
+	if bad {
+		return fmt.Errorf("%w, which wants letters, digits, - and _, a letter first, 64 at most: %s", ErrName, name)
 	}
 	switch strings.ToLower(name) {
-	case "", "mero", "main", "std", "cmd", "all": // these mean something else to Go
-		return false
+	case "mero", "main", "std", "cmd", "all":
+		return fmt.Errorf("%w, and %s means something else to Go", ErrName, name)
 	}
-	return len(name) <= 64
+	return nil
 }

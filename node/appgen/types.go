@@ -125,7 +125,7 @@ func (g *generator) foreign(f *ast.File, expr ast.Expr) *typ {
 	case "encoding/json.RawMessage", sdkPath + ".JSON":
 		return &typ{form: raws, word: "json"}
 	case sdkPath + ".ID":
-		return &typ{form: ids, word: "string"}
+		return &typ{form: ids, word: "id"}
 	case "context.Context":
 		g.report(expr.Pos(), "a context.Context cannot be passed as JSON; a call has none")
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mero/node/ident"
 )
 
 // maxProblems bounds how many wrong fields an error names.
@@ -64,7 +66,7 @@ func (m *Method) checkAll(c *checker, v any) {
 		m.checkNamed(c, v)
 	case []any:
 		if len(v) > len(m.Args) {
-			c.report("", "want "+strconv.Itoa(len(m.Args))+" arguments, got "+strconv.Itoa(len(v)))
+			c.report("", "want at most "+strconv.Itoa(len(m.Args))+" of them, got "+strconv.Itoa(len(v)))
 			return
 		}
 		named := map[string]any{}
@@ -222,6 +224,8 @@ func ofText(word, text string) (ok bool, want string) {
 		_, err = base64.StdEncoding.DecodeString(text)
 	case "time":
 		_, err = time.Parse(time.RFC3339, text)
+	case "id":
+		_, err = ident.ParsePublicKey(text)
 	default:
 		return false, wants(word)
 	}
@@ -240,6 +244,9 @@ func ofNumber(word, text string) (ok bool, want string) {
 	default:
 		return false, wants(word)
 	}
+	if errors.Is(err, strconv.ErrRange) {
+		return false, wants(word) + " that fits in 64 bits"
+	}
 	return err == nil, wants(word)
 }
 
@@ -252,6 +259,8 @@ func wants(word string) string {
 		return "bytes in base64"
 	case "time":
 		return "a time such as 2006-01-02T15:04:05Z"
+	case "id":
+		return "an id: 32 bytes in base58"
 	case "int":
 		return "a whole number"
 	case "uint":

@@ -303,7 +303,7 @@ func split(word string) (shape byte, inner string) {
 
 func isWord(s string) bool {
 	switch s {
-	case "string", "bool", "int", "uint", "float", "bytes", "time", "json":
+	case "string", "bool", "int", "uint", "float", "bytes", "time", "id", "json":
 		return true
 	}
 	return false
