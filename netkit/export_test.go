@@ -52,6 +52,9 @@ func (n *Net) Refuses(id string) bool {
 	return err == nil && n.standings.refuses(to)
 }
 
+// MaxProvidedPeer is how many provider records of a peer are kept.
+const MaxProvidedPeer = maxProvidedPeer
+
 // MaxBook is how many peers the book has.
 const MaxBook = maxBook
 

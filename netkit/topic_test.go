@@ -9,10 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	pb "github.com/libp2p/go-libp2p-pubsub/pb"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
-
 	"mero/netkit"
 )
 
@@ -21,6 +17,7 @@ type member struct {
 	*netkit.Net
 	*netkit.Topic
 	stop func()
+	deps netkit.Deps
 
 	mu      sync.Mutex
 	allowed map[string]bool // nil: everybody
@@ -41,6 +38,11 @@ func (m *member) received() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.got)
+}
+
+func (m *member) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	return gather(t, registry(m.deps))[name]
 }
 
 // publish publishes; a failure ends the test.
@@ -79,8 +81,8 @@ func (m *member) options(topic string) netkit.TopicOptions {
 // newMember starts a node; with a topic it takes part in it.
 func newMember(t *testing.T, topic string) *member {
 	t.Helper()
-	m := &member{}
-	m.Net, m.stop = start(t, local(), deps(t))
+	m := &member{deps: deps(t)}
+	m.Net, m.stop = start(t, local(), m.deps)
 	if topic != "" {
 		m.join(t, topic)
 	}
@@ -301,13 +303,4 @@ func TestTopicLeave(t *testing.T) {
 			t.Errorf("join took %+v", opts)
 		}
 	}
-}
-
-// rpc is what a gossip router sends, framed.
-func rpc(m *pb.RPC) []byte {
-	body, err := proto.Marshal(m)
-	if err != nil {
-		panic(err)
-	}
-	return append(protowire.AppendVarint(nil, uint64(len(body))), body...)
 }
