@@ -28,8 +28,8 @@ const (
 	// MaxIDs bounds a list of deltas, or of epochs.
 	MaxIDs = 1024
 	// MaxBatch bounds the deltas of one batch, MaxBatchBytes their bytes if they are
-	// more than one.
-	MaxBatch, MaxBatchBytes = 256, 1 << 20
+	// more than one. Late deltas of a batch share a roll-back, so small ones come many.
+	MaxBatch, MaxBatchBytes = 4096, 1 << 20
 	// MaxPiece bounds a piece of a blob.
 	MaxPiece = 256 << 10
 	// MaxPublish bounds the deltas of one gossip message, MaxPublishBytes their bytes
