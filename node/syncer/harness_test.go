@@ -42,6 +42,7 @@ type node struct {
 	blobs *blobkit.Store
 	apps  *apps.Library
 	set   *replica.Set
+	bus   *events.Bus
 	sync  *syncer.Syncer
 	reg   *prometheus.Registry
 	stop  func()
@@ -85,8 +86,9 @@ func (n *node) start(opts options) {
 	engine, err := vm.New(vm.DefaultConfig(), vm.Deps{CacheDir: filepath.Join(os.TempDir(), "mero-syncer-test-cache"), Log: log, Metrics: reg})
 	must(n.t, err)
 	n.apps = apps.New(apps.Deps{Store: n.store, Engine: engine, Blobs: n.blobs, Log: log})
+	n.bus = events.New(events.DefaultQueue, reg)
 	n.set = replica.NewSet(replica.Deps{
-		Store: n.store, Apps: n.apps, Blobs: n.blobs, Events: events.New(events.DefaultQueue, reg), Log: log, Metrics: reg,
+		Store: n.store, Apps: n.apps, Blobs: n.blobs, Events: n.bus, Log: log, Metrics: reg,
 		Wall: time.Now, OnCommit: func(d *delta.Delta) { n.sync.Announce(d) },
 	})
 	netCfg := netkit.DefaultConfig()

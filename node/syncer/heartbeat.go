@@ -57,6 +57,9 @@ func (s *Syncer) clock() uint64 { return uint64(max(s.deps.Wall().UnixMilli(), 0
 
 // sayBeat is one heartbeat that this node begins.
 func (s *Syncer) sayBeat(ctx context.Context, p *peer) bool {
+	if s.isUnsettled(p) {
+		return true
+	}
 	err := s.beat(ctx, p.id)
 	s.metrics.exchanges.WithLabelValues(withHeartbeat, outcomeOf(err)).Inc()
 	if err != nil {
@@ -69,6 +72,25 @@ func (s *Syncer) sayBeat(ctx context.Context, p *peer) bool {
 		}
 	}
 	return err == nil
+}
+
+// isUnsettled reports whether deltas of a context that is shared with a peer are on
+// their way just now, so that a comparison would find what gossip brings anyway; it is
+// put off then, but not for long.
+func (s *Syncer) isUnsettled(p *peer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if now.Sub(p.beatAt) > s.cfg.Interval+settleTime {
+		return false
+	}
+	for _, l := range p.links {
+		if now.Sub(l.context.moved) < settleTime {
+			p.beat.want(now.Add(settleTime))
+			return true
+		}
+	}
+	return false
 }
 
 // beat compares all shared contexts with a peer.
@@ -178,8 +200,15 @@ func (s *Syncer) different(peer string, theirs []wire.State) {
 		}
 		delete(at, m.Context)
 		same := bytes.Equal(m.Heads[:], t.Heads[:])
+		moving := false
 		s.mu.Lock()
 		if l := s.boundLink(m.Context, peer); l != nil {
+			// What gossip is bringing needs no session, unless that goes on for too long.
+			now := time.Now()
+			moving = now.Sub(l.context.moved) < settleTime && (l.differs.IsZero() || now.Sub(l.differs) < s.cfg.Interval)
+			if moving {
+				l.peer.beat.want(now.Add(settleTime))
+			}
 			s.compared(l, same && m.Root == t.Root)
 			if same && m.Root != t.Root {
 				s.diverged(l.context, l)
@@ -187,7 +216,7 @@ func (s *Syncer) different(peer string, theirs []wire.State) {
 		}
 		s.tell()
 		s.mu.Unlock()
-		if !same {
+		if !same && !moving {
 			s.wantSession(m.Context, peer, false)
 		}
 	}

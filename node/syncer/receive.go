@@ -217,7 +217,11 @@ func (s *Syncer) took(c *shared, letters []letter, got *replica.Received) {
 	s.metrics.gossip.WithLabelValues("received").Add(float64(got.New))
 	s.metrics.gossip.WithLabelValues("duplicate").Add(float64(got.Duplicate))
 	if len(got.Missing) > 0 { // their senders have them: the newest first
-		s.wantSession(c.id, letters[len(letters)-1].from, true)
+		s.mu.Lock()
+		c.gapFrom = letters[len(letters)-1].from
+		c.gap.want(now.Add(gapWait))
+		s.mu.Unlock()
+		s.poke()
 	}
 	if got.New == 0 {
 		return

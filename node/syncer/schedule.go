@@ -28,8 +28,10 @@ const (
 	settleTime = 500 * time.Millisecond
 	// beatRest is the shortest time between two heartbeats with a peer.
 	beatRest = 2 * time.Second
-	// gapRest is the shortest time between two sessions with a peer because of deltas
-	// whose parents are missing.
+	// gapWait is how long parents that gossip has not brought are waited for: messages
+	// overtake each other. gapRest is the shortest time between two sessions with a peer
+	// because of them.
+	gapWait = 50 * time.Millisecond
 	gapRest = 250 * time.Millisecond
 	// repairRest is how long after one check of a context for a divergence the next
 	// one may begin.
@@ -180,6 +182,7 @@ func (s *Syncer) dispatch(ctx context.Context, work *errgroup.Group) time.Time {
 			try(&c.code, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.fetchCode(ctx, c) })
 			try(&c.keys, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.pullKeys(ctx, c) })
 		}
+		try(&c.gap, kindFetch, gapWait, gapRest, func() bool { return s.fillGap(ctx, c) })
 		try(&c.repair, kindFetch, repairRest, repairRest, func() bool { return s.repair(ctx, c) })
 		try(&c.find, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.findMembers(ctx, c) })
 		try(&c.provide, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.provide(ctx, c) })
@@ -221,6 +224,19 @@ func (s *Syncer) sayHello(ctx context.Context, p *peer) bool {
 		s.log.Debug().Err(err).Str("peer", p.id).Msg("a hello failed")
 	}
 	return err == nil
+}
+
+// fillGap asks who sent the last deltas for the parents that are still missing.
+func (s *Syncer) fillGap(ctx context.Context, c *shared) bool {
+	known, err := s.deps.Contexts.Known(ctx, c.id)
+	if err != nil || len(known.Missing) == 0 {
+		return true
+	}
+	s.mu.Lock()
+	from := c.gapFrom
+	s.mu.Unlock()
+	s.wantSession(c.id, from, true)
+	return true
 }
 
 // sayOpen is one session that this node begins.
@@ -333,6 +349,7 @@ func (s *Syncer) headsMoved(id ident.ContextID, from string) {
 		return
 	}
 	now, wall := time.Now(), s.deps.Wall()
+	c.moved = now
 	sooner := false
 	for _, l := range c.links {
 		if l.peer.id == from || !l.isBound(wall) {

@@ -63,7 +63,10 @@ type shared struct {
 	in     inbox
 	out    outbox
 
-	code, keys, find, provide, repair task
+	code, keys, gap, find, provide, repair task
+
+	gapFrom string    // who sent the last deltas whose parents were missing
+	moved   time.Time // when heads last changed here
 
 	// fresh: it was joined in this run and could not be used yet; exchanged: all that a
 	// member's node had was received since.
