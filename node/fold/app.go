@@ -7,13 +7,14 @@ import (
 
 	"mero/node/delta"
 	"mero/node/hosted"
+	"mero/node/members"
 	"mero/node/vm"
 )
 
 // judgeApp gives the verdict about an application update at its place. What follows
 // it there is folded by the new code, which the state is brought into the form of
 // by its migration, as a part of folding the update.
-func (s *State) judgeApp(ctx context.Context, d *delta.Delta, form []byte) (Effect, string, error) {
+func (s *State) judgeApp(ctx context.Context, d *delta.Delta, form []byte, cut *members.View) (Effect, string, error) {
 	update, err := delta.DecodeApp(form)
 	if errors.Is(err, delta.ErrUpgrade) {
 		return Effect{}, "", err
@@ -21,18 +22,15 @@ func (s *State) judgeApp(ctx context.Context, d *delta.Delta, form []byte) (Effe
 	if err != nil {
 		return Effect{}, Words(err), nil
 	}
-	done, err := s.ApplyApp(ctx, d, update)
+	done, err := s.ApplyApp(ctx, d, update, cut)
 	void, err := verdict(err)
 	return done, void, err
 }
 
 // ApplyApp finds what an application update does to the state as it is now: the
 // migration's writes, and the application from there on. Errors as of Apply.
-func (s *State) ApplyApp(ctx context.Context, d *delta.Delta, update delta.App) (Effect, error) {
+func (s *State) ApplyApp(ctx context.Context, d *delta.Delta, update delta.App, cut *members.View) (Effect, error) {
 	h := d.Header()
-	if h.Author != s.Rec.Creator {
-		return Effect{}, &VoidError{Cause: ErrNotHolder}
-	}
 	before, release, err := s.outside.Module(ctx, s.Rec.App)
 	if err != nil {
 		return Effect{}, err
@@ -57,7 +55,7 @@ func (s *State) ApplyApp(ctx context.Context, d *delta.Delta, update delta.App) 
 	_, err = after.Run(ctx, vm.Call{
 		Mode: vm.ModeApply, Method: update.Migrate,
 		Context: s.Rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: hosted.Random(d.ID()),
-		Members: s.Members, Collections: tx, Timeout: Watchdog,
+		Members: cut, Collections: tx, Timeout: Watchdog,
 	})
 	switch {
 	case err != nil && isShortage(err):

@@ -10,6 +10,7 @@ import (
 	"mero/node/delta"
 	"mero/node/hosted"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/vm"
 )
 
@@ -44,13 +45,15 @@ type Effect struct {
 	Layouts uint16
 	// App is the application from here on (R10); zero: the one there was.
 	App ident.AppID
+	// Change is what becomes of the membership (R11).
+	Change members.Change
 }
 
 // Apply runs the application's own code for a delta on the replicated state,
-// with everything that a guest can feel fixed by the delta (R7). A *VoidError or
-// *LimitError is a verdict that every replica reaches; any other error is this
-// node's trouble.
-func (s *State) Apply(ctx context.Context, module *vm.Module, d *delta.Delta, payload delta.State) (Effect, error) {
+// with everything that a guest can feel fixed by the delta (R7), the membership as it
+// is at the delta's cut. A *VoidError or *LimitError is a verdict that every replica
+// reaches; any other error is this node's trouble.
+func (s *State) Apply(ctx context.Context, module *vm.Module, d *delta.Delta, payload delta.State, cut *members.View) (Effect, error) {
 	h := d.Header()
 	if !s.travels(module, payload) {
 		return Effect{}, &VoidError{Cause: errForm}
@@ -61,11 +64,11 @@ func (s *State) Apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 	call := vm.Call{
 		Mode: vm.ModeApply, Method: applyExport, Input: payload.Artifact,
 		Context: s.Rec.ID, Executor: h.Author, Time: uint64(h.Time), Random: hosted.Random(d.ID()),
-		State: s.Values, Members: s.Members, Timeout: Watchdog,
+		State: s.Values, Members: cut, Timeout: Watchdog,
 	}
 	layouts := s.Rec.Layouts
 	if payload.Call != nil {
-		call = s.Replay(payload.Call, h.Author, h.Time)
+		call = s.Replay(payload.Call, h.Author, h.Time, cut)
 	} else {
 		if !module.Has(applyExport) {
 			return Effect{}, &VoidError{Cause: fmt.Errorf("the application does not export %s", applyExport)}
@@ -122,11 +125,11 @@ func (s *State) travels(module *vm.Module, payload delta.State) bool {
 }
 
 // Replay is a replicated call as every replica runs it (R7, wasm-abi 5.9).
-func (s *State) Replay(call *delta.Call, author ident.PublicKey, now delta.Time) vm.Call {
+func (s *State) Replay(call *delta.Call, author ident.PublicKey, now delta.Time, cut *members.View) vm.Call {
 	return vm.Call{
 		Mode: vm.ModeApply, Method: call.Method, Input: call.Input,
 		Context: s.Rec.ID, Executor: author, Time: uint64(now), Random: hosted.Random(call.Seed),
-		State: s.Values, Members: s.Members, Timeout: Watchdog,
+		State: s.Values, Members: cut, Timeout: Watchdog,
 	}
 }
 

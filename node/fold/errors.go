@@ -13,9 +13,6 @@ var ErrLostWrite = errors.New("the application dropped the write: it reported su
 
 // Why an application update is void (R10).
 var (
-	// ErrNotHolder says that its author may not change the application. It comes
-	// within a *VoidError.
-	ErrNotHolder  = errors.New("only the creator of the context may change its application")
 	errOtherState = errors.New("one application keeps its state in host-managed collections, the other does not")
 	errMigration  = errors.New("only applications with host-managed collections are migrated by a method")
 )

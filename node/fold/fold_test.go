@@ -12,6 +12,7 @@ import (
 	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/store"
 	"mero/node/trail"
 	"mero/node/vm"
@@ -31,7 +32,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, author: ident.NewPrivateKey(), key: delta.NewEpochKey()}
 	rec := store.Context{ID: ident.ContextID{1}, Creator: w.author.Public(), StateQuota: 1000, Layouts: fold.AllLayouts}
-	w.state = fold.Empty(rec, fold.Outside{
+	w.state = fold.Empty(rec, members.Founder{Genesis: delta.ID{1}, Key: w.author.Public()}, fold.Outside{
 		Module: func(context.Context, ident.AppID) (*vm.Module, func(), error) { return nil, nil, errNoCode },
 		Key: func(epoch delta.EpochID) (delta.EpochKey, error) {
 			if epoch != w.key.ID() && !w.lie {
@@ -186,7 +187,7 @@ func TestCheckSize(t *testing.T) {
 func TestJudge(t *testing.T) {
 	w := newWorld(t)
 	judge := func(d *delta.Delta) (string, error) {
-		_, _, void, err := w.state.Judge(t.Context(), d)
+		_, _, void, err := w.state.Judge(t.Context(), d, w.state.View)
 		return void, err
 	}
 	if void, err := judge(w.delta([]byte("no payload"))); void == "" || err != nil {
@@ -221,19 +222,20 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestRoot: the root is of the members, whatever their order, and of the application.
+// TestRoot: the root is of the members, of the application, of the epoch and of the
+// genesis.
 func TestRoot(t *testing.T) {
-	rec := store.Context{Genesis: delta.ID{1}, App: ident.AppID{2}}
-	a, b := ident.PublicKey{1}, ident.PublicKey{2}
-	root := fold.Root(&rec, []ident.PublicKey{a, b})
-	if root != fold.Root(&rec, []ident.PublicKey{b, a}) {
-		t.Error("the order of members matters")
-	}
-	if root == fold.Root(&rec, []ident.PublicKey{a}) {
-		t.Error("the members do not matter")
-	}
-	rec.App = ident.AppID{3}
-	if root == fold.Root(&rec, []ident.PublicKey{a, b}) {
-		t.Error("the application does not matter")
+	rec := store.Context{Genesis: delta.ID{1}, App: ident.AppID{2}, Members: [32]byte{3}, Epoch: delta.EpochID{4}}
+	root := fold.Root(&rec)
+	for name, change := range map[string]func(*store.Context){
+		"members":     func(r *store.Context) { r.Members = [32]byte{9} },
+		"application": func(r *store.Context) { r.App = ident.AppID{9} },
+		"epoch":       func(r *store.Context) { r.Epoch = delta.EpochID{9} },
+		"genesis":     func(r *store.Context) { r.Genesis = delta.ID{9} },
+	} {
+		other := rec
+		if change(&other); fold.Root(&other) == root {
+			t.Errorf("%s: does not matter", name)
+		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"mero/node/delta"
-	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/layer"
+	"mero/node/members"
 	"mero/node/store"
 	"mero/node/trail"
 	"mero/node/undo"
@@ -41,8 +41,9 @@ type State struct {
 	Values, Local *layer.Overlay
 	// Trail has the undo spans of what was folded.
 	Trail trail.Trail
-	// Members are the context's members.
-	Members hosted.Members
+	// View is the membership at the heads, whose digest is in Rec; nil where nobody asks
+	// for it.
+	View *members.View
 	// Rolled says that state was taken back, and Lowest to where, at the furthest.
 	Rolled bool
 	Lowest delta.Place
@@ -52,18 +53,19 @@ type State struct {
 
 // Of is the state that a snapshot of the store has. The snapshot must stay open.
 func Of(view *store.View, outside Outside) State {
-	s := State{
+	return State{
 		Rec: view.Context(), Values: layer.New(view), Local: layer.New(layer.Getter(view.Local)), Trail: trail.Of(view),
 		outside: outside,
 	}
-	s.Members = MembersOf(&s.Rec)
-	return s
 }
 
-// Empty is the state of a context that is to begin: Begin comes next.
-func Empty(rec store.Context, outside Outside) State {
+// Empty is the state of a context that is to begin: Begin comes next. Who founds it is
+// its only member.
+func Empty(rec store.Context, founder members.Founder, outside Outside) State {
 	empty := layer.Getter(layer.Nothing)
-	return State{Rec: rec, Values: layer.New(empty), Local: layer.New(empty), Members: MembersOf(&rec), outside: outside}
+	s := State{Rec: rec, Values: layer.New(empty), Local: layer.New(empty), outside: outside}
+	s.Join(members.Found(founder))
+	return s
 }
 
 // same is the effect of a delta that changes nothing.

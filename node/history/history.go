@@ -9,6 +9,7 @@ import (
 	"mero/node/dag"
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/store"
 )
 
@@ -31,23 +32,32 @@ type History struct {
 	Misfits []delta.Place
 	// Tried are deltas that this node could not fold, held again or not.
 	Tried map[delta.ID]*Wait
+	// Log has the views of the membership that occur. Label, in the graph, is the view at
+	// a delta, once that was judged.
+	Log *members.Log
 
 	dirty  bool                     // Blocked is to be made again
 	waited map[delta.ID]delta.Place // the places of what waited, while the graph is loaded
+	// members are member deltas that were folded, while the graph is loaded.
+	members map[delta.ID]bool
 }
 
-// New is the history of a context of which nothing is known yet.
-func New(genesis delta.ID) *History {
+// New is the history of a context of which nothing is known yet but its founder.
+func New(founder members.Founder) *History {
 	return &History{
-		Graph: dag.New(genesis, dag.DefaultLimits()),
-		Held:  make(map[delta.ID]*Wait), Blocked: make(map[delta.ID]delta.ID), Tried: make(map[delta.ID]*Wait),
-		waited: make(map[delta.ID]delta.Place),
+		Graph: dag.New(founder.Genesis, dag.DefaultLimits()), Log: members.New(founder),
+		Held: make(map[delta.ID]*Wait), Blocked: make(map[delta.ID]delta.ID), Tried: make(map[delta.ID]*Wait),
+		waited: make(map[delta.ID]delta.Place), members: make(map[delta.ID]bool),
 	}
 }
 
 // Load reads the history of a context from the store.
 func Load(view *store.View, now time.Time) (*History, error) {
-	h := New(view.Context().Genesis)
+	founder, err := FounderOf(view)
+	if err != nil {
+		return nil, err
+	}
+	h := New(founder)
 	for r, err := range view.Headers(0) {
 		if err != nil {
 			return nil, err
@@ -59,7 +69,7 @@ func Load(view *store.View, now time.Time) (*History, error) {
 	}
 	h.Settle()
 	h.waited = nil
-	return h, nil
+	return h, h.labelAll(view)
 }
 
 // Recall notes what a stored delta waits for, if it is for something of its own;
@@ -95,11 +105,15 @@ func (h *History) take(r store.DeltaRecord) error {
 	if r.Fate == store.FateWaiting {
 		h.waited[id] = place
 	}
+	if r.Fate == store.FateFolded && header.Kind == delta.KindMember {
+		h.members[id] = true
+	}
 	return err
 }
 
-// Append adds a delta that was made here on the heads.
-func (h *History) Append(d *delta.Delta) error {
+// Append adds a delta that was made here on the heads, with what it makes of the
+// membership at its cut.
+func (h *History) Append(d *delta.Delta, change members.Change) error {
 	added, err := h.Add(d.ID(), d.Header())
 	if err != nil {
 		return fmt.Errorf("a delta made here does not fit: %w", err)
@@ -107,7 +121,9 @@ func (h *History) Append(d *delta.Delta) error {
 	if len(added.Connected) == 0 {
 		return fmt.Errorf("a delta made here does not fit: %d parents are missing", len(added.Missing))
 	}
-	return nil
+	cut, _, err := h.CutOf(d.ID())
+	h.Judged(d.ID(), cut, change)
+	return err
 }
 
 // Remember takes over what an earlier graph in memory knew of deltas that could not
@@ -251,6 +267,11 @@ func (h *History) Place(id delta.ID) delta.Place {
 
 // Heads are the heads of what is in the state, at most store.MaxHeads of them.
 func (h *History) Heads() []delta.ID {
+	heads := h.heads()
+	return heads[:min(len(heads), store.MaxHeads)]
+}
+
+func (h *History) heads() []delta.ID {
 	heads := h.Graph.Heads()
 	if len(h.Blocked) > 0 {
 		out := make(map[delta.ID]struct{}, len(h.Blocked))
@@ -259,7 +280,7 @@ func (h *History) Heads() []delta.ID {
 		}
 		heads = h.Graph.HeadsWithout(out)
 	}
-	return heads[:min(len(heads), store.MaxHeads)]
+	return heads
 }
 
 // Waiting is how many deltas wait, for whatever it is.

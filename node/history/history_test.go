@@ -9,6 +9,7 @@ import (
 	"mero/node/delta"
 	"mero/node/history"
 	"mero/node/ident"
+	"mero/node/members"
 )
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -17,7 +18,7 @@ var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 // them.
 func line(t *testing.T, n int) (*history.History, []delta.ID) {
 	t.Helper()
-	h := history.New(delta.ID{1})
+	h := history.New(members.Founder{Genesis: delta.ID{1}})
 	var ids []delta.ID
 	for i := range n {
 		ids = append(ids, delta.ID{byte(i + 1)})

@@ -4,22 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 
 	"mero/blobkit"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/vm"
 )
-
-// Members answers a guest's questions about membership.
-type Members []ident.PublicKey
-
-// IsMember implements vm.Members.
-func (m Members) IsMember(key ident.PublicKey) bool { return slices.Contains(m, key) }
-
-// Members implements vm.Members.
-func (m Members) Members() []ident.PublicKey { return m }
 
 // Aliases resolves names that were given within a context.
 type Aliases struct {

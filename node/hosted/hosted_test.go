@@ -186,17 +186,6 @@ func TestFixed(t *testing.T) {
 	}
 }
 
-func TestMembers(t *testing.T) {
-	a, b := ident.PublicKey{1}, ident.PublicKey{2}
-	members := hosted.Members{a}
-	if !members.IsMember(a) || members.IsMember(b) || hosted.Members(nil).IsMember(ident.PublicKey{}) {
-		t.Error("who is a member is not told")
-	}
-	if diff := cmp.Diff([]ident.PublicKey{a}, members.Members()); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // TestBlobs: a guest writes and reads blobs of the node; what is not there is said in
 // vm's words.
 func TestBlobs(t *testing.T) {

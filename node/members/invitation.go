@@ -143,7 +143,9 @@ func decodeInvitation(raw []byte) (i Invitation, err error) {
 		fixed("secret", w.Secret, i.Secret[:]), fixed("nonce", w.Nonce, i.Nonce[:]),
 		fixed("issuer", w.Issuer, i.Issuer[:]), fixed("signature", w.Signature, i.Signature[:]))
 	if err == nil && w.To != nil {
-		err = fixed("member", w.To, i.To[:])
+		if err = fixed("member", w.To, i.To[:]); err == nil && i.To.IsZero() {
+			err = fmt.Errorf("%w: it is for nobody", ErrMalformed)
+		}
 	}
 	return i, err
 }

@@ -87,10 +87,10 @@ func (v *View) Admits(inv *Invitation, req *JoinRequest, by *Member) error {
 		return ErrRevoked
 	case !ok || !issuer.MayGrant(inv.Role):
 		return ErrIssuer
-	case !by.MayGrant(inv.Role):
-		return ErrNotAllowed
 	case inv.IsCounted() && by.Key != inv.Issuer:
 		return ErrAskIssuer
+	case !by.MayGrant(inv.Role):
+		return ErrNotAllowed
 	case inv.IsCounted() && uint64(v.Used(id)) >= uint64(inv.Uses):
 		return ErrUsedUp
 	case v.Len() >= MaxMembers:

@@ -40,6 +40,13 @@ func (l *Log) intern(v *View) uint32 {
 	return label
 }
 
+// Label is the label of a view, of whatever log of the context.
+func (l *Log) Label(v *View) uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.intern(v)
+}
+
 // View is the view of a label; nil for one that this log did not give.
 func (l *Log) View(label uint32) *View {
 	l.mu.RLock()

@@ -55,6 +55,11 @@ type Founder struct {
 	Since   delta.Time // the genesis' time
 }
 
+// FounderOf is what a genesis with this payload says.
+func FounderOf(d *delta.Delta, g *delta.Genesis) Founder {
+	return Founder{Genesis: d.ID(), Key: d.Header().Author, Seal: g.SealKey, Since: d.Header().Time}
+}
+
 // View is the membership at a delta, or at several heads: immutable.
 type View struct {
 	genesis delta.ID
@@ -116,8 +121,12 @@ func (v *View) All() []Member {
 	return out
 }
 
-// Keys are the members' keys, ascending. They are shared and must not be changed.
-func (v *View) Keys() []ident.PublicKey { return v.keys() }
+// Members are the members' keys, ascending, as guests are told (vm.Members). They are
+// shared and must not be changed.
+func (v *View) Members() []ident.PublicKey { return v.keys() }
+
+// IsMember reports whether a key is a member's (vm.Members).
+func (v *View) IsMember(key ident.PublicKey) bool { return v.tree.find(ofMember, key) != nil }
 
 // Revoked reports whether an invitation was revoked.
 func (v *View) Revoked(invitation [32]byte) bool { return v.tree.find(ofRevoked, invitation) != nil }

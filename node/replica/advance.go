@@ -11,7 +11,6 @@ import (
 	"mero/node/events"
 	"mero/node/history"
 	"mero/node/store"
-	"mero/node/trail"
 )
 
 // A roll-back of at most shallowDepth deltas, or of what should take no longer
@@ -147,7 +146,11 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
 	begun := time.Now()
-	done, payload, void, err := b.Judge(ctx, d)
+	label, cut, err := b.history.CutOf(id)
+	if err != nil {
+		return err
+	}
+	done, payload, void, err := b.Judge(ctx, d, cut)
 	if errors.Is(err, history.ErrStranger) {
 		return b.banish(id, rec.Fate, err)
 	}
@@ -173,6 +176,7 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 	}
 	b.uncount(rec.Fate)
 	b.fold(d, done, void)
+	b.history.Judged(id, label, done.Change)
 	if void == "" && rec.Fate != store.FateFolded {
 		b.news = append(b.news, news{id: id, events: payload.Events})
 	}
@@ -222,6 +226,7 @@ func (b *batch) conclude() {
 	before := b.Rec.Root
 	b.Rec.Heads = b.history.Heads()
 	b.Rec.Waiting = b.history.Waiting()
+	b.join(b.history.View())
 	b.Rehash()
 	for _, n := range b.news {
 		b.changes = append(b.changes, events.Change{Context: b.Rec.ID, Root: b.Rec.Root, Delta: n.id, Events: n.events})
@@ -230,9 +235,4 @@ func (b *batch) conclude() {
 		b.changes = append(b.changes, events.Change{Context: b.Rec.ID, Root: b.Rec.Root})
 	}
 	b.news = nil
-}
-
-// isTrailFault tells spans that do not fit, which folding from genesis cures.
-func isTrailFault(err error) bool {
-	return errors.Is(err, trail.ErrMisfit) || errors.Is(err, trail.ErrEnds)
 }

@@ -72,7 +72,7 @@ func (b *batch) update(ctx context.Context, req UpdateRequest, update delta.App)
 	if err != nil {
 		return nil, err
 	}
-	done, err := b.ApplyApp(ctx, d, update)
+	done, err := b.ApplyApp(ctx, d, update, b.cut(d))
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/replica"
 )
 
@@ -82,10 +84,30 @@ func (p *appProbe) worldOf(h *home, c replica.Created) *world {
 	must(p.t, err)
 	owned, err := view.Identities()
 	must(p.t, err)
-	return &world{
+	w := &world{
 		t: p.t, context: c.Context, app: rec.App, quota: rec.StateQuota, key: key,
 		creator: &author{key: owned[0].PrivateKey()}, genesis: opened(p.t, genesis.Bytes),
 	}
+	for i := range crew {
+		w.letIn(h, c, crewKey(i))
+	}
+	who := resident()
+	w.first = [][]byte{w.letIn(h, c, who.PrivateKey())}
+	w.admitted = opened(p.t, w.first[0])
+	w.start = len(h.log(c))
+	return w
+}
+
+// letIn admits a key of the test by a home, and gives the delta that does.
+func (w *world) letIn(h *home, c replica.Created, key ident.PrivateKey) []byte {
+	w.t.Helper()
+	inv, err := h.set.Invite(w.t.Context(), replica.InviteRequest{Context: c.Context, Executor: c.Member, To: key.Public()})
+	must(w.t, err)
+	req := members.JoinRequest{Invitation: inv.ID(), Seal: sealOf(w.t, key), Peer: "peer", Time: base}
+	must(w.t, req.Sign(key))
+	a, err := h.set.Admit(w.t.Context(), c.Context, inv, req)
+	must(w.t, err)
+	return a.Delta
 }
 
 // opened are envelopes as deltas.

@@ -310,13 +310,12 @@ func (p *appProbe) together(n int) {
 	first, w := p.create(n)
 	authors[0] = first
 	for i, h := range homes[1:] {
-		id, err := h.set.Join(p.t.Context(), replica.Invitee{
-			Genesis: w.genesis.Bytes(), Keys: []delta.EpochKey{w.key}, Member: p.members[i],
-		})
+		inv, err := homes[0].set.Invite(p.t.Context(), replica.InviteRequest{Context: first.Context, Executor: first.Member, To: p.members[i]})
 		must(p.t, err)
-		authors[i+1] = replica.Created{Context: id, Member: p.members[i]}
+		authors[i+1] = h.joinBy(homes[0], inv, p.members[i])
 		h.receive(authors[i+1], homes[0].log(first)...)
 	}
+	w.start = len(homes[0].log(first))
 	p.write(homes, authors)
 	for i, h := range homes {
 		for j, other := range homes {
@@ -359,15 +358,15 @@ func (p *appProbe) model(w *world, h *home, c replica.Created, log []*delta.Delt
 // Applications need not like it.
 func (p *appProbe) again(w *world, log []*delta.Delta) {
 	p.t.Helper()
-	if len(log) < 2 {
+	if len(log) <= w.start {
 		return
 	}
-	begin, late := log[0], log[len(log)-1].Header().Time-log[0].Header().Time
+	begin, late := log[w.start-1], log[len(log)-1].Header().Time-log[0].Header().Time
 	authors := []*author{newAuthor(p.rng), newAuthor(p.rng), newAuthor(p.rng)}
 	authors[2].key = w.creator.key
-	second := []*delta.Delta{begin}
+	second := slices.Clone(log[:w.start])
 	for range historyLength {
-		form, err := log[1+p.rng.IntN(len(log)-1)].Payload(w.key)
+		form, err := log[w.start+p.rng.IntN(len(log)-w.start)].Payload(w.key)
 		must(p.t, err)
 		a, ticks, parents := authors[p.rng.IntN(len(authors))], 1+p.rng.Uint64N(4), []*delta.Delta(nil)
 		if a.last == nil { // later than all that the changes may have seen

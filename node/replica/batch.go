@@ -12,6 +12,7 @@ import (
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/layer"
+	"mero/node/members"
 	"mero/node/store"
 	"mero/node/vm"
 )
@@ -93,6 +94,9 @@ func (s *Set) newBatch(view *store.View) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.View, err = s.joined.Of(view); err != nil {
+		return nil, err
+	}
 	for _, id := range owned {
 		b.identities[id.Public()] = &id // derived from the seed each time
 	}
@@ -165,7 +169,7 @@ func (b *batch) call(ctx context.Context, in input) (*Result, error) {
 		return b.replayed(ctx, in, now)
 	}
 	begun := time.Now()
-	call, tx := b.set.vmCall(in, b.sight(), now)
+	call, tx := in.ask(b.sight(), now)
 	out, err := in.module.Run(ctx, call)
 	since(b.set.metrics.running, begun)
 	if err != nil {
@@ -229,7 +233,7 @@ func (b *batch) keepLocal(in input, out *vm.Outcome) (*Result, error) {
 	for _, w := range out.Writes {
 		if _, replicated, err := b.Values.Get(w.Key); err != nil {
 			return nil, err
-		} else if replicated || hasPrivateStorage(in.module) {
+		} else if replicated || fold.HasPrivateStorage(in.module) {
 			return nil, fmt.Errorf("%w: state changed without recorded actions", ErrLostWrite)
 		}
 	}
@@ -256,7 +260,7 @@ func (b *batch) replicate(ctx context.Context, in input, out *vm.Outcome, payloa
 	if err != nil {
 		return nil, err
 	}
-	done, err := b.Apply(ctx, in.module, d, payload)
+	done, err := b.Apply(ctx, in.module, d, payload, b.cut(d))
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +286,7 @@ func (b *batch) commit(ctx context.Context, in input, out *vm.Outcome, now delta
 // what is replicated, so running it is folding it (R6, wasm-abi 5.9).
 func (b *batch) replayed(ctx context.Context, in input, now delta.Time) (*Result, error) {
 	call := &delta.Call{Method: in.method, Input: in.args, Seed: newSeed()}
-	out, err := in.module.Run(ctx, b.Replay(call, in.who.Public(), now))
+	out, err := in.module.Run(ctx, b.Replay(call, in.who.Public(), now, b.membershipAt(b.parents(in.who))))
 	if err != nil {
 		return nil, err
 	}
@@ -319,16 +323,32 @@ func (b *batch) sealState(who *store.Identity, now delta.Time, payload delta.Sta
 }
 
 // seal makes the next delta of a writer on the current heads.
-func (b *batch) seal(who *store.Identity, now delta.Time, kind delta.Kind, form []byte) (*delta.Delta, error) {
+func (b *batch) seal(who *store.Identity, now delta.Time, kind delta.Kind, form []byte, wraps ...delta.Wrap) (*delta.Delta, error) {
 	key, err := b.key(b.Rec.Epoch)
 	if err != nil {
 		return nil, fmt.Errorf("key of epoch %s: %w", b.Rec.Epoch, err)
 	}
-	return delta.Seal(delta.Header{
+	h := delta.Header{
 		Context: b.Rec.ID, Kind: kind, Parents: b.parents(who),
 		Author: who.Public(), Incarnation: who.Incarnation, Seq: who.Seq + 1, Time: now,
-	}, form, key, nil, who.PrivateKey(), nil)
+	}
+	if err := b.membershipAt(h.Parents).Authorize(&h); err != nil {
+		return nil, &MemberError{Context: h.Context, Key: h.Author, Cause: err}
+	}
+	return delta.Seal(h, form, key, wraps, who.PrivateKey(), nil)
 }
+
+// membershipAt is the membership in the past of a delta that is made here.
+func (b *batch) membershipAt(parents []delta.ID) *members.View {
+	if len(b.Rec.Heads) > delta.MaxParents { // it has not all of them, and the graph is here
+		if v := b.history.Log.View(b.history.Cut(parents)); v != nil {
+			return v
+		}
+	}
+	return b.View
+}
+
+func (b *batch) cut(d *delta.Delta) *members.View { return b.membershipAt(d.Header().Parents) }
 
 // keep takes a delta made here, and what applying it gave, into the batch: state,
 // root, heads, clock, the writer's number and the private data of the call move
@@ -341,12 +361,12 @@ func (b *batch) keep(in input, d *delta.Delta, done fold.Effect, called *vm.Outc
 			Suggestion: "change less in one call",
 		}
 	}
-	local, err := b.LocalWrites(done.Out, called, hasPrivateStorage(in.module))
+	local, err := b.LocalWrites(done.Out, called, in.module == nil || fold.HasPrivateStorage(in.module))
 	if err != nil {
 		return err
 	}
 	if b.history != nil {
-		if err := b.history.Append(d); err != nil {
+		if err := b.history.Append(d, done.Change); err != nil {
 			return err
 		}
 	}
@@ -358,8 +378,19 @@ func (b *batch) keep(in input, d *delta.Delta, done fold.Effect, called *vm.Outc
 	b.writers[in.who.Public()] = in.who
 	b.made = append(b.made, d)
 	b.succeed(d)
+	if d.Header().Kind == delta.KindMember {
+		b.join(b.history.View())
+	}
 	b.Rehash()
 	return nil
+}
+
+// join makes it the membership at the heads, and the store's if it is another one.
+func (b *batch) join(v *members.View) {
+	if v.Digest() != b.Rec.Members {
+		b.step.Members = v.Encode()
+	}
+	b.Join(v)
 }
 
 // succeed makes a delta a head in place of its parents.

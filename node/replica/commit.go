@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/ident"
 	"mero/node/store"
-	"mero/node/trail"
 )
 
 // write makes a batch durable as one step (R5). A batch that changed nothing
@@ -74,19 +74,11 @@ func (s *Set) compact(id ident.ContextID) error {
 		return err
 	}
 	defer view.Close()
-	rec := view.Context()
-	t := trail.Of(view)
-	if err := t.Compact(rec.StateBytes); err != nil {
+	step, err := fold.Compacted(view)
+	if err != nil || step == nil {
 		return err
 	}
-	step := store.Step{Context: &rec}
-	if err := t.Changes(&step); err != nil {
-		return err
-	}
-	if len(step.Undo)+len(step.UndoDrop) == 0 {
-		return nil
-	}
-	return s.deps.Store.Commit(context.Background(), &step)
+	return s.deps.Store.Commit(context.Background(), step)
 }
 
 // size is what the batch will write, in bytes.

@@ -10,6 +10,7 @@ import (
 	"mero/node/delta"
 	"mero/node/fold"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/store"
 	"mero/node/vm"
 )
@@ -94,7 +95,7 @@ func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, e
 	}
 	who.Context = ident.ContextID(contextKey.Public())
 	epochKey := delta.NewEpochKey()
-	d, err := s.sealGenesis(app, contextKey, who, epochKey)
+	d, founder, err := s.sealGenesis(app, contextKey, who, epochKey)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -102,7 +103,7 @@ func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, e
 	b := s.emptyBatch(store.Context{
 		ID: who.Context, App: app.ID, Created: s.deps.Wall().UTC(), Genesis: d.ID(), Creator: who.Public(),
 		Epoch: epochKey.ID(), StateQuota: DefaultStateQuota, Layouts: fold.AllLayouts, Initialised: true,
-	})
+	}, founder)
 	b.identities[who.Public()], b.writers[who.Public()] = &who, &who
 	b.keys[epochKey.ID()] = epochKey
 	b.step.EpochKeys = []store.EpochKey{{Context: who.Context, Key: epochKey}}
@@ -111,28 +112,33 @@ func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, e
 	return b, &who, nil
 }
 
-func (s *Set) sealGenesis(app store.App, contextKey ident.PrivateKey, who store.Identity, key delta.EpochKey) (*delta.Delta, error) {
+func (s *Set) sealGenesis(app store.App, contextKey ident.PrivateKey, who store.Identity, key delta.EpochKey) (*delta.Delta, members.Founder, error) {
 	sealing, err := who.SealKey()
 	if err != nil {
-		return nil, err
+		return nil, members.Founder{}, err
 	}
 	var topic [32]byte
 	_, _ = rand.Read(topic[:]) // never fails
-	form, err := delta.EncodeGenesis(delta.Genesis{
+	payload := delta.Genesis{
 		Semantics: semantics, App: app.ID, Code: app.Blob, Package: app.Package, Version: app.Version,
 		SealKey: sealing.Public(), StateQuota: DefaultStateQuota, TopicSecret: topic,
-	})
+	}
+	form, err := delta.EncodeGenesis(payload)
 	if err != nil {
-		return nil, err
+		return nil, members.Founder{}, err
 	}
 	wrap, err := delta.WrapEpoch(who.Context, key, who.Public(), sealing.Public())
 	if err != nil {
-		return nil, err
+		return nil, members.Founder{}, err
 	}
-	return delta.Seal(delta.Header{
+	d, err := delta.Seal(delta.Header{
 		Context: who.Context, Kind: delta.KindGenesis, Author: who.Public(),
 		Incarnation: who.Incarnation, Seq: 1, Time: delta.NextTime(s.deps.Wall()),
 	}, form, key, []delta.Wrap{wrap}, who.PrivateKey(), &contextKey)
+	if err != nil {
+		return nil, members.Founder{}, err
+	}
+	return d, members.FounderOf(d, &payload), nil
 }
 
 // initialise runs the application's init on the empty state.

@@ -8,6 +8,7 @@ import (
 	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
+	"mero/node/members"
 )
 
 var (
@@ -25,8 +26,8 @@ var (
 	// folded from it.
 	ErrDamagedLog = history.ErrDamaged
 	// ErrNotHolder says that a member may not change the application of a context
-	// (R10). It comes within a *VoidError.
-	ErrNotHolder = fold.ErrNotHolder
+	// (R10). It comes within a *MemberError.
+	ErrNotHolder = members.ErrNotHolder
 	// ErrBusyFolding says that the context is being folded again already.
 	ErrBusyFolding = errors.New("the context is being folded again already; wait for that to end")
 	// ErrBusy says that too many calls wait for one context.
@@ -52,6 +53,23 @@ type UnauthorizedError struct {
 func (e *UnauthorizedError) Error() string {
 	return fmt.Sprintf("this node cannot act as %s in context %s", e.Key, e.Context)
 }
+
+// MemberError says that a key of this node may not do in a context what was asked, by
+// the membership as it is known here.
+type MemberError struct {
+	Context ident.ContextID
+	Key     ident.PublicKey
+	// Cause is one of members.ErrNotMember, ErrReadOnly, ErrNotHolder, ErrNotAllowed.
+	Cause error
+}
+
+// Error names both.
+func (e *MemberError) Error() string {
+	return fmt.Sprintf("as %s in context %s: %v", e.Key, e.Context, e.Cause)
+}
+
+// Unwrap is the cause.
+func (e *MemberError) Unwrap() error { return e.Cause }
 
 // AppMissingError says that a context's application is not installed here.
 type AppMissingError struct{ App ident.AppID }

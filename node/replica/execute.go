@@ -10,7 +10,6 @@ import (
 	"mero/node/delta"
 	"mero/node/events"
 	"mero/node/fold"
-	"mero/node/hosted"
 	"mero/node/ident"
 	"mero/node/layer"
 	"mero/node/store"
@@ -138,8 +137,13 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 	if err := in.runs(s, rec.App, module); err != nil {
 		return nil, false, err
 	}
-	call, tx := s.vmCall(in, sight{
-		context: rec.ID, replicated: view, local: layer.Getter(view.Local), private: layer.Getter(view.Private), members: fold.MembersOf(&rec),
+	membership, err := s.joined.Of(view)
+	if err != nil {
+		return nil, false, err
+	}
+	call, tx := in.ask(fold.Sight{
+		Context: rec.ID, Replicated: view, Local: layer.Getter(view.Local), Private: layer.Getter(view.Private),
+		Members: membership, Blobs: s.deps.Blobs, Store: s.deps.Store,
 	}, delta.NextTime(s.deps.Wall(), rec.Clock))
 	out, err := module.Run(ctx, call)
 	if err != nil {
@@ -152,14 +156,14 @@ func (s *Set) tryRead(ctx context.Context, req Request) (*Result, bool, error) {
 		res, err := dryResult(out, tx, rec.Root)
 		return res, false, err
 	}
-	if makesDelta(module, out, tx) {
+	if fold.MakesDelta(module, out, tx) {
 		return nil, true, nil
 	}
 	return s.finishRead(ctx, req, in, out, rec)
 }
 
 // dryResult is what a call gives that is not to count.
-func dryResult(out *vm.Outcome, tx *hosted.Tx, root [32]byte) (*Result, error) {
+func dryResult(out *vm.Outcome, tx *fold.Tx, root [32]byte) (*Result, error) {
 	res := newResult(out, root)
 	res.Writes = out.Writes
 	if tx == nil {
@@ -169,19 +173,6 @@ func dryResult(out *vm.Outcome, tx *hosted.Tx, root [32]byte) (*Result, error) {
 	res.Ops = tx.Ops()
 	res.Writes, err = tx.Writes()
 	return res, err
-}
-
-// makesDelta reports whether what a call did has to be kept. The events of
-// applications with host-managed collections are for all members, whether or not
-// there are changes; those of others only come with a commit (wasm-abi 5.2).
-func makesDelta(module *vm.Module, out *vm.Outcome, tx *hosted.Tx) bool {
-	switch {
-	case tx != nil:
-		return !tx.ReadOnly() && (len(tx.Ops()) > 0 || len(out.Events) > 0 || len(out.Private) > 0)
-	case module.Imports("commit"):
-		return out.Committed
-	}
-	return len(out.Writes) > 0
 }
 
 // finishRead does what a read-only call may still ask for: events go to those
@@ -280,49 +271,17 @@ func (s *Set) module(ctx context.Context, id ident.AppID) (*vm.Module, func(), e
 	return module, release, nil
 }
 
-// sight is what a call sees of its context.
-type sight struct {
-	context        ident.ContextID
-	replicated     layer.State
-	local, private vm.State
-	members        hosted.Members
+func (b *batch) sight() fold.Sight {
+	return fold.Sight{
+		Context: b.Rec.ID, Replicated: b.Values, Local: b.Local, Private: b.private, Members: b.View,
+		Blobs: b.set.deps.Blobs, Store: b.set.deps.Store,
+	}
 }
 
-// vmCall describes a call, as its author runs it, to the virtual machine. The
-// collections are nil for an application that keeps its state otherwise.
-func (s *Set) vmCall(in input, see sight, now delta.Time) (vm.Call, *hosted.Tx) {
-	call := vm.Call{
-		Mode: vm.ModeCall, Method: in.method, Input: in.args,
-		Context: see.context, Executor: in.who.Public(), Time: uint64(now),
-		Private: see.private,
-		Blobs:   hosted.Blobs{Store: s.deps.Blobs}, Members: see.members,
-		Aliases:     hosted.Aliases{Store: s.deps.Store, Scope: see.context},
-		XCallOrigin: in.origin,
-	}
-	if in.module.HostManaged() && in.reads {
-		tx := hosted.BeginReadOnly(see.replicated)
-		call.Collections = tx
-		return call, tx
-	}
-	if in.module.HostManaged() {
-		tx := hosted.Begin(see.replicated, delta.Writer{Author: in.who.Public(), Incarnation: in.who.Incarnation}, now)
-		call.Collections = tx
-		return call, tx
-	}
-	call.State = see.replicated
-	if !hasPrivateStorage(in.module) {
-		call.State = layer.Layered{Replicated: see.replicated, Local: see.local}
-	}
-	return call, nil
-}
-
-// hasPrivateStorage tells the applications that keep private data in storage of
-// its own from older ones, whose private data are node-local keys (R6).
-func hasPrivateStorage(module *vm.Module) bool {
-	return module.Imports("private_storage_read") || module.Imports("private_storage_write") ||
-		module.Imports("private_storage_remove")
-}
-
-func (b *batch) sight() sight {
-	return sight{context: b.Rec.ID, replicated: b.Values, local: b.Local, private: b.private, members: b.Members}
+// ask is the call as the virtual machine runs it.
+func (in *input) ask(see fold.Sight, now delta.Time) (vm.Call, *fold.Tx) {
+	return see.Ask(&fold.Call{
+		Module: in.module, Method: in.method, Args: in.args, Reads: in.reads, Origin: in.origin,
+		Writer: delta.Writer{Author: in.who.Public(), Incarnation: in.who.Incarnation},
+	}, now)
 }

@@ -153,26 +153,6 @@ func (h *home) ok(c replica.Created, method string, args any) *replica.Result {
 	return res
 }
 
-// join makes a replica of a context that another home made.
-func (h *home) join(from *home, c replica.Created) replica.Created {
-	h.t.Helper()
-	view, err := from.store.View(c.Context)
-	must(h.t, err)
-	defer view.Close()
-	rec := view.Context()
-	genesis, err := view.Delta(rec.Genesis)
-	must(h.t, err)
-	key, err := view.EpochKey(rec.Epoch)
-	must(h.t, err)
-	member, err := h.set.NewIdentity(h.t.Context())
-	must(h.t, err)
-	id, err := h.set.Join(h.t.Context(), replica.Invitee{
-		Genesis: genesis.Bytes, Keys: []delta.EpochKey{key}, Member: member,
-	})
-	must(h.t, err)
-	return replica.Created{Context: id, Member: member}
-}
-
 // receive hands deltas in as one call.
 func (h *home) receive(c replica.Created, envelopes ...[]byte) *replica.Received {
 	h.t.Helper()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/store"
 )
@@ -164,7 +165,7 @@ func (r *replica) foldStep(ctx context.Context, work func(*batch) error) error {
 			b.shy = true
 			return work(b)
 		})
-	case isTrailFault(err):
+	case fold.IsTrailFault(err):
 		r.set.metrics.damage.Inc()
 		log.Error().Err(err).Msg("undo spans are damaged; the state will be folded again from genesis")
 		return r.alone(ctx, func(b *batch) error {

@@ -13,8 +13,8 @@ import (
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/layer"
+	"mero/node/members"
 	"mero/node/store"
-	"mero/node/trail"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 	// maxRestarts is how often a job begins again.
 	maxRestarts = 8
 	// compactJob is after how many deltas a job compacts its own spans.
-	compactJob = 4 * trail.PerDelta
+	compactJob = 4 * fold.SpansPerDelta
 )
 
 // job folds a context again beside its live state, from some place on or from
@@ -60,6 +60,10 @@ type job struct {
 	late map[delta.ID]struct{}
 	// held is what it could not fold for want of something on this node.
 	held map[delta.ID]*history.Wait
+	// log and labels are the membership at the deltas that it folded, and at what they
+	// rest on before its beginning. They are its own: it makes them again from the deltas.
+	log    *members.Log
+	labels map[delta.ID]uint32
 
 	pace bool // take a share of a core only
 	work time.Duration
@@ -75,9 +79,16 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{set: s, id: view.Context().ID, base: view, b: b, late: make(map[delta.ID]struct{}), held: make(map[delta.ID]*history.Wait), voids: make(map[delta.ID]string)}
+	founder, err := history.FounderOf(view)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{
+		set: s, id: view.Context().ID, base: view, b: b, late: make(map[delta.ID]struct{}), held: make(map[delta.ID]*history.Wait),
+		voids: make(map[delta.ID]string), log: members.New(founder), labels: make(map[delta.ID]uint32),
+	}
 	if from != nil {
-		if err := j.goBack(*from); !isTrailFault(err) {
+		if err := j.goBack(*from); !fold.IsTrailFault(err) {
 			return j, err
 		}
 		if j.b, err = s.newBatch(view); err != nil {
@@ -86,14 +97,36 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 	}
 	j.whole = true
 	b = j.b
-	b.Values = layer.New(layer.Getter(layer.Nothing))
-	rec := view.Context()
-	b.Rec = store.Context{
+	rec, local := view.Context(), b.Local
+	b.State = fold.Empty(store.Context{
 		ID: rec.ID, Created: rec.Created, Genesis: rec.Genesis, Epoch: rec.Epoch,
 		StateQuota: rec.StateQuota, Creator: rec.Creator, Layouts: fold.AllLayouts, Step: rec.Step,
-	}
-	b.Trail = trail.Of(nil)
+	}, founder, b.outside())
+	b.Local = local
 	return j, nil
+}
+
+// cutOf is the membership in the past of a delta that comes next.
+func (j *job) cutOf(d *delta.Delta) (uint32, error) {
+	label := members.First
+	for i, p := range d.Header().Parents {
+		if i == 0 {
+			label = j.labels[p]
+		}
+		label = j.log.Union(label, j.labels[p])
+	}
+	if label == 0 {
+		return 0, fmt.Errorf("%w: delta %s: its parents were not folded before it", ErrDamagedLog, d.ID())
+	}
+	return label, nil
+}
+
+// knows takes over the membership at deltas before the job's beginning.
+func (j *job) knows(h *history.History, list []delta.ID) {
+	if j.whole {
+		return
+	}
+	h.Before(list, j.from, func(id delta.ID, v *members.View) { j.labels[id] = j.log.Label(v) })
 }
 
 // goBack takes the job's state back by the spans of its snapshot.
@@ -207,10 +240,15 @@ func (j *job) foldOne(ctx context.Context, id delta.ID) error {
 		return fmt.Errorf("%w: delta %s: %w", ErrDamagedLog, id, err)
 	}
 	begun := time.Now()
-	done, payload, void, err := j.b.Judge(ctx, d)
+	cut, err := j.cutOf(d)
+	if err != nil {
+		return err
+	}
+	done, payload, void, err := j.b.Judge(ctx, d, j.log.View(cut))
 	if err != nil {
 		return j.leaveOut(ctx, id, err)
 	}
+	j.labels[id] = j.log.With(cut, id, done.Change)
 	if void == "" {
 		if err := j.b.Unlocal(done); err != nil {
 			return err
@@ -466,7 +504,9 @@ func (s *Set) look(ctx context.Context, r *replica, j *job) ([]delta.ID, *store.
 		view.Close()
 		return nil, nil, errRestart
 	}
-	return r.history.Wanted(j.from, j.held, j.late), view, nil
+	list := r.history.Wanted(j.from, j.held, j.late)
+	j.knows(r.history, list)
+	return list, view, nil
 }
 
 // isBehind reports that the live state went back behind the job's beginning since:

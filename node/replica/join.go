@@ -5,63 +5,52 @@ import (
 	"errors"
 	"fmt"
 
+	"mero/node/admit"
 	"mero/node/delta"
 	"mero/node/fold"
 	"mero/node/ident"
 	"mero/node/layer"
+	"mero/node/members"
 	"mero/node/store"
 )
 
 // ErrNotGenesis says that what was to begin a context does not.
-var ErrNotGenesis = errors.New("not the genesis of a context")
+var ErrNotGenesis = admit.ErrNotGenesis
 
-// Invitee is what a node needs to hold a context that another one made.
-type Invitee struct {
-	// Genesis is the envelope of the delta that began the context.
-	Genesis []byte
-	// Keys are epoch keys, that of the genesis among them.
-	Keys []delta.EpochKey
-	// Member is a key of this node that is not bound to a context yet.
-	Member ident.PublicKey
-}
-
-// Join makes a replica of a context that was created elsewhere: of its genesis
-// alone. All else comes by Receive; the application may be installed later. It
-// returns the context's id. Errors: ErrNotGenesis, ErrContextExists,
-// store.ErrNotFound for a member key that is not here, and those of the store.
-func (s *Set) Join(ctx context.Context, in Invitee) (ident.ContextID, error) {
-	d, err := delta.Open(in.Genesis)
-	if err != nil {
-		return ident.ContextID{}, fmt.Errorf("%w: %w", ErrNotGenesis, err)
-	}
-	h := d.Header()
-	if h.Kind != delta.KindGenesis {
-		return ident.ContextID{}, fmt.Errorf("%w: a %s delta", ErrNotGenesis, h.Kind)
-	}
-	genesis, err := openGenesis(d, in.Keys)
+// JoinWith makes a replica of a context that a member key of this node was admitted
+// to: of its genesis and the admission. All else comes by Receive; the application may
+// be installed later. Whoever joins by an invitation compares first: Admission.Answers.
+// Errors: those of Admission.Enter, ErrContextExists, store.ErrNotFound for a key that
+// is not here or belongs to a context, and those of the store.
+func (s *Set) JoinWith(ctx context.Context, a Admission, member ident.PublicKey) (ident.ContextID, error) {
+	who, err := s.unbound(member)
 	if err != nil {
 		return ident.ContextID{}, err
 	}
-	who, err := s.unbound(in.Member)
+	in, err := a.Enter(&who, semantics)
 	if err != nil {
 		return ident.ContextID{}, err
 	}
+	h := in.Genesis.Header()
 	who.Context, who.Incarnation, who.Seq = h.Context, delta.NewIncarnation(), 0
 	b := s.emptyBatch(store.Context{
-		ID: h.Context, App: genesis.App, Created: s.deps.Wall().UTC(), Genesis: d.ID(), Creator: h.Author,
-		Epoch: h.Epoch, StateQuota: genesis.StateQuota, Layouts: fold.AllLayouts,
-	})
+		ID: h.Context, App: in.Payload.App, Created: s.deps.Wall().UTC(), Genesis: in.Genesis.ID(), Creator: h.Author,
+		Epoch: h.Epoch, StateQuota: in.Payload.StateQuota, Layouts: fold.AllLayouts,
+	}, in.Founder)
 	b.writers[who.Public()] = &who
-	for _, key := range in.Keys {
-		b.step.EpochKeys = append(b.step.EpochKeys, store.EpochKey{Context: h.Context, Key: key})
-	}
-	b.begin(d)
+	b.step.EpochKeys = []store.EpochKey{{Context: h.Context, Key: in.Key}}
+	b.begin(in.Genesis)
 	if err := s.write(b); errors.Is(err, store.ErrExists) {
 		return ident.ContextID{}, ErrContextExists
 	} else if err != nil {
 		return ident.ContextID{}, err
 	}
-	s.deps.Log.Info().Stringer("context", h.Context).Stringer("member", in.Member).Msg("context joined")
+	s.deps.Log.Info().Stringer("context", h.Context).Stringer("member", member).Msg("context joined")
+	// What the admission rests on comes later; a node that stops here gets it again by
+	// its author's vector.
+	if _, err := s.Receive(ctx, h.Context, [][]byte{a.Delta}); err != nil {
+		s.deps.Log.Warn().Err(err).Stringer("context", h.Context).Msg("the admission will come with the others")
+	}
 	return h.Context, nil
 }
 
@@ -79,29 +68,8 @@ func (s *Set) unbound(member ident.PublicKey) (store.Identity, error) {
 	return store.Identity{}, fmt.Errorf("unbound member key %s: %w", member, store.ErrNotFound)
 }
 
-func openGenesis(d *delta.Delta, keys []delta.EpochKey) (delta.Genesis, error) {
-	for _, key := range keys {
-		if key.ID() != d.Header().Epoch {
-			continue
-		}
-		form, err := d.Payload(key)
-		if err != nil {
-			return delta.Genesis{}, fmt.Errorf("%w: %w", ErrNotGenesis, err)
-		}
-		genesis, err := delta.DecodeGenesis(form)
-		if err != nil {
-			return delta.Genesis{}, fmt.Errorf("%w: %w", ErrNotGenesis, err)
-		}
-		if genesis.Semantics > semantics {
-			return delta.Genesis{}, fmt.Errorf("host semantics version %d: %w", genesis.Semantics, delta.ErrUpgrade)
-		}
-		return genesis, nil
-	}
-	return delta.Genesis{}, fmt.Errorf("%w: the key of epoch %s is not among those given", ErrNotGenesis, d.Header().Epoch)
-}
-
 // emptyBatch begins a batch for a context that is not here yet.
-func (s *Set) emptyBatch(rec store.Context) *batch {
+func (s *Set) emptyBatch(rec store.Context, founder members.Founder) *batch {
 	b := &batch{
 		set: s, private: layer.New(layer.Getter(layer.Nothing)),
 		identities: make(map[ident.PublicKey]*store.Identity),
@@ -110,8 +78,8 @@ func (s *Set) emptyBatch(rec store.Context) *batch {
 		arrived:    make(map[delta.ID][]byte),
 		records:    make(map[delta.ID]*store.DeltaRecord),
 	}
-	b.State = fold.Empty(rec, b.outside())
-	b.step.Create = true
+	b.State = fold.Empty(rec, founder, b.outside())
+	b.step.Create, b.step.Members = true, b.View.Encode()
 	return b
 }
 

@@ -3,11 +3,15 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"mero/node/admit"
+	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/members"
+	"mero/node/store"
 )
 
 // What is asked for, and given, when somebody joins.
@@ -16,28 +20,73 @@ type (
 	InviteRequest = admit.InviteRequest
 	// Admission is what a node needs that was let in.
 	Admission = admit.Admission
+	// Issued is an invitation that a member of this node issued.
+	Issued = admit.Issued
 )
 
-var errLater = errors.New("membership comes with the next commit")
-
 // Invite makes an invitation, signed by a member of this node, and remembers how often
-// it may be used. Errors: ErrContextNotFound, *UnauthorizedError, members.ErrNotMember,
-// members.ErrNotAllowed, and members.ErrMalformed or ErrTooLarge for what cannot be in one.
-func (s *Set) Invite(context.Context, InviteRequest) (members.Invitation, error) {
-	return members.Invitation{}, errLater
+// it may be used. Errors: ErrContextNotFound, *UnauthorizedError, *MemberError,
+// members.ErrFull, and members.ErrMalformed or ErrTooLarge for what cannot be in one.
+func (s *Set) Invite(ctx context.Context, req InviteRequest) (members.Invitation, error) {
+	var inv members.Invitation
+	_, err := s.alone(ctx, req.Context, func(b *batch) (*Result, error) {
+		who, ok := b.identities[req.Executor]
+		if !ok {
+			return nil, &UnauthorizedError{Context: req.Context, Key: req.Executor}
+		}
+		secret, err := s.joined.Secret(b.view)
+		if err != nil {
+			return nil, err
+		}
+		now := s.deps.Wall()
+		made, rec, err := req.Issue(b.View, secret, who, now)
+		if errors.Is(err, members.ErrNotMember) || errors.Is(err, members.ErrNotAllowed) {
+			err = &MemberError{Context: req.Context, Key: req.Executor, Cause: err}
+		}
+		if err != nil {
+			return nil, err
+		}
+		inv, b.step.Invitations = made, []store.Invitation{rec}
+		b.step.InvitationsDrop, err = admit.Expired(b.view, now)
+		return nil, err
+	})
+	return inv, err
+}
+
+// Invitations are those that members of this node issued for a context and that have
+// not been forgotten, by id.
+func (s *Set) Invitations(id ident.ContextID) (list []Issued, err error) {
+	err = s.seen(id, func(view *store.View, v *members.View) error {
+		list, err = admit.AllIssued(view, v)
+		return err
+	})
+	return list, err
 }
 
 // Revoke makes an invitation, named by its id, good no more, for everybody who learns
-// of it. Errors as of Invite, and members.ErrRevoked.
-func (s *Set) Revoke(_ context.Context, _ ident.ContextID, _ ident.PublicKey, _ [32]byte) error {
-	return errLater
+// of it. Errors: ErrContextNotFound, *UnauthorizedError, *MemberError,
+// members.ErrRevoked, members.ErrFull, and those of writing.
+func (s *Set) Revoke(ctx context.Context, id ident.ContextID, executor ident.PublicKey, invitation [32]byte) error {
+	_, err := s.alone(ctx, id, func(b *batch) (*Result, error) {
+		who, ok := b.identities[executor]
+		if !ok {
+			return nil, &UnauthorizedError{Context: id, Key: executor}
+		}
+		b.step.InvitationsDrop = []store.Invitation{{Context: id, ID: invitation}}
+		return b.member(who, delta.Member{Revoke: &invitation})
+	})
+	return err
 }
 
 // Request is how a member key of this node that belongs to no context yet asks to be
 // admitted by an invitation; peer is this node's libp2p id. Errors: store.ErrNotFound
-// for a key that is not here, members.ErrNotForYou.
-func (s *Set) Request(_ members.Invitation, _ ident.PublicKey, _ string) (members.JoinRequest, error) {
-	return members.JoinRequest{}, errLater
+// for a key that is not here, members.ErrNotForYou, members.ErrMalformed.
+func (s *Set) Request(inv members.Invitation, member ident.PublicKey, peer string) (members.JoinRequest, error) {
+	who, err := s.unbound(member)
+	if err != nil {
+		return members.JoinRequest{}, err
+	}
+	return admit.Request(&inv, &who, peer, s.deps.Wall())
 }
 
 // Admit lets somebody into a context by an invitation, as a member of this node that
@@ -45,36 +94,222 @@ func (s *Set) Request(_ members.Invitation, _ ident.PublicKey, _ string) (member
 // ErrContextNotFound, members.ErrExpired, ErrUsedUp, ErrRevoked, ErrNotForYou,
 // ErrAskIssuer, ErrNotAllowed, ErrIssuer, ErrMismatch, ErrOtherContext, ErrFull, those
 // of the papers (members), and those of writing.
-func (s *Set) Admit(_ context.Context, _ ident.ContextID, _ members.Invitation, _ members.JoinRequest) (Admission, error) {
-	return Admission{}, errLater
+func (s *Set) Admit(ctx context.Context, id ident.ContextID, inv members.Invitation, req members.JoinRequest) (Admission, error) {
+	if err := admit.Check(id, &inv, &req, s.deps.Wall()); err != nil {
+		return Admission{}, err
+	}
+	_, err := s.alone(ctx, id, func(b *batch) (*Result, error) {
+		if m, ok := b.View.Get(req.Member); ok {
+			if m.Seal != req.Seal {
+				return nil, fmt.Errorf("%w: it is a member with another sealing key", members.ErrMismatch)
+			}
+			return nil, nil
+		}
+		key, err := admit.Choose(b.View, b.owners(), &inv, &req)
+		if err != nil {
+			return nil, err
+		}
+		rec, counted, err := admit.Count(b.view, &inv)
+		if err != nil {
+			return nil, err
+		}
+		if counted {
+			b.step.Invitations = []store.Invitation{rec}
+		}
+		return b.member(b.identities[key], admit.Payload(&inv, &req))
+	})
+	if err != nil {
+		return Admission{}, err
+	}
+	return s.admission(id, req.Member)
 }
 
-// JoinWith makes a replica of a context that a member key of this node was admitted
-// to: of its genesis and the admission. All else comes by Receive; the application may
-// be installed later. Errors: ErrNotGenesis, ErrContextExists, members.ErrMismatch for
-// an admission of somebody else, store.ErrNotFound for a key that is not here.
-func (s *Set) JoinWith(_ context.Context, _ Admission, _ ident.PublicKey) (ident.ContextID, error) {
-	return ident.ContextID{}, errLater
+// owners are the members as whom this node can act in the context.
+func (b *batch) owners() []ident.PublicKey {
+	var own []ident.PublicKey
+	for key := range b.identities {
+		own = append(own, key)
+	}
+	return own
+}
+
+// member makes and folds the delta of a change of the membership. One that admits
+// carries the key of its epoch for the new member (R13).
+func (b *batch) member(who *store.Identity, m delta.Member) (*Result, error) {
+	now, err := b.time()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.loadHistory(); err != nil {
+		return nil, err
+	}
+	if err := b.checkWriter(who); err != nil {
+		return nil, err
+	}
+	form, err := delta.EncodeMember(m)
+	if err != nil {
+		return nil, err
+	}
+	var wraps []delta.Wrap
+	if a := m.Admit; a != nil {
+		key, err := b.key(b.Rec.Epoch)
+		if err != nil {
+			return nil, fmt.Errorf("key of epoch %s: %w", b.Rec.Epoch, err)
+		}
+		wrap, err := delta.WrapEpoch(b.Rec.ID, key, a.Key, a.Seal)
+		if err != nil {
+			return nil, err
+		}
+		wraps = []delta.Wrap{wrap}
+	}
+	d, err := b.seal(who, now, delta.KindMember, form, wraps...)
+	if err != nil {
+		return nil, err
+	}
+	h := d.Header()
+	done, err := b.ApplyMember(&h, m, b.cut(d))
+	if err != nil {
+		return nil, err
+	}
+	in := input{who: who}
+	if err := b.keep(in, d, done, nil); err != nil {
+		return nil, err
+	}
+	return b.answer(in, done.Out, d), nil
+}
+
+// alone runs something in its turn that shares no batch and after whose error nothing
+// is written.
+func (s *Set) alone(ctx context.Context, id ident.ContextID, run func(*batch) (*Result, error)) (*Result, error) {
+	view, err := s.view(id) // no queue is made for an id that a stranger chose
+	if err != nil {
+		return nil, err
+	}
+	view.Close()
+	t := newTicket("", func(b *batch) (*Result, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return run(b)
+	})
+	t.alone = true
+	return s.replica(id).submit(ctx, t)
+}
+
+// admission is what a member is given that was admitted, now or before.
+func (s *Set) admission(id ident.ContextID, member ident.PublicKey) (a Admission, err error) {
+	err = s.seen(id, func(view *store.View, v *members.View) error {
+		rec := view.Context()
+		m, ok := v.Get(member)
+		if !ok {
+			return members.ErrNotMember
+		}
+		genesis, err := view.Delta(rec.Genesis)
+		if err != nil {
+			return err
+		}
+		d, err := view.Delta(m.Admission)
+		if err != nil {
+			return err
+		}
+		a = Admission{Genesis: genesis.Bytes, Delta: d.Bytes, App: rec.App}
+		if app, err := s.deps.Apps.App(rec.App); err == nil {
+			a.Code, a.Package, a.Version = app.Blob, app.Package, app.Version
+		}
+		return nil
+	})
+	return a, err
+}
+
+// seen looks at a context and its membership as they are now.
+func (s *Set) seen(id ident.ContextID, look func(*store.View, *members.View) error) error {
+	view, err := s.view(id)
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	v, err := s.joined.Of(view)
+	if err != nil {
+		return err
+	}
+	return look(view, v)
 }
 
 // Membership are the members of a context, ascending by key, as of the state here.
-func (s *Set) Membership(ident.ContextID) ([]members.Member, error) { return nil, errLater }
+func (s *Set) Membership(id ident.ContextID) (list []members.Member, err error) {
+	err = s.seen(id, func(_ *store.View, v *members.View) error {
+		list = v.All()
+		return nil
+	})
+	return list, err
+}
+
+// Members are the keys of a context's members, ascending.
+func (s *Set) Members(id ident.ContextID) (list []ident.PublicKey, err error) {
+	err = s.seen(id, func(_ *store.View, v *members.View) error {
+		list = slices.Clone(v.Members())
+		return nil
+	})
+	return list, err
+}
 
 // Binding says for the members of a context that a libp2p peer, which is this node,
 // speaks for the lowest own key among them; it is good for members.MaxBindingLife.
 // Errors: ErrContextNotFound, members.ErrNotMember while none of the own keys is known
 // to be one.
-func (s *Set) Binding(_ ident.ContextID, _ string, _ time.Time) (members.Binding, error) {
-	return members.Binding{}, errLater
+func (s *Set) Binding(id ident.ContextID, peer string, now time.Time) (b members.Binding, err error) {
+	err = s.seen(id, func(view *store.View, v *members.View) error {
+		own, err := view.Identities()
+		if err != nil {
+			return err
+		}
+		b, err = admit.Bind(id, v, own, peer, now)
+		return err
+	})
+	return b, err
 }
 
 // CheckBinding says whether a binding is good on the connection of a peer. Errors:
 // ErrContextNotFound, members.ErrNotMember for one that would be good but for that, and
 // those of members.Binding.Verify.
-func (s *Set) CheckBinding(_ members.Binding, _ string, _ time.Time) error { return errLater }
-
-// Shared are the topic secrets of all contexts of this node (R14).
-func (s *Set) Shared() (map[ident.ContextID][32]byte, error) { return nil, errLater }
+func (s *Set) CheckBinding(b members.Binding, peer string, now time.Time) error {
+	return s.seen(b.Context, func(_ *store.View, v *members.View) error {
+		if err := b.Verify(peer, now, b.Context); err != nil {
+			return err
+		}
+		if !v.IsMember(b.Member) {
+			return fmt.Errorf("binding of %s: %w", b.Member, members.ErrNotMember)
+		}
+		return nil
+	})
+}
 
 // Secret is the topic secret of a context, from its genesis (R14).
-func (s *Set) Secret(ident.ContextID) ([32]byte, error) { return [32]byte{}, errLater }
+func (s *Set) Secret(id ident.ContextID) ([32]byte, error) {
+	view, err := s.view(id)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	defer view.Close()
+	return s.joined.Secret(view)
+}
+
+// Shared are the topic secrets of all contexts of this node (R14).
+func (s *Set) Shared() (map[ident.ContextID][32]byte, error) {
+	records, err := s.deps.Store.Contexts()
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[ident.ContextID][32]byte, len(records))
+	for _, rec := range records {
+		secret, err := s.Secret(rec.ID)
+		if errors.Is(err, ErrContextNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		all[rec.ID] = secret
+	}
+	return all, nil
+}

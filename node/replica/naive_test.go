@@ -3,7 +3,6 @@ package replica_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ import (
 	"golang.org/x/crypto/chacha20"
 
 	"mero/node/delta"
-	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/root"
 	"mero/node/store"
@@ -34,6 +33,7 @@ type naive struct {
 	keys   map[delta.EpochID]delta.EpochKey
 	now    time.Time
 	got    map[delta.ID]letter
+	read   map[string]paper // papers that were verified
 }
 
 // letter is one envelope.
@@ -46,10 +46,11 @@ type letter struct {
 func newNaive(t testing.TB, w *world, module *vm.Module) *naive {
 	t.Helper()
 	n := &naive{
-		t: t, w: w, module: module, now: base, got: make(map[delta.ID]letter),
+		t: t, w: w, module: module, now: base, got: make(map[delta.ID]letter), read: make(map[string]paper),
 		keys: map[delta.EpochID]delta.EpochKey{w.key.ID(): w.key},
 	}
 	n.receive(w.genesis.Bytes())
+	n.receive(w.first...)
 	return n
 }
 
@@ -159,10 +160,30 @@ func (n *naive) own(l letter) string {
 	return ""
 }
 
+// graph judges all that came.
+func (n *naive) graph() *graph {
+	g := &graph{n: n, pasts: make(map[delta.ID]map[delta.ID]bool), verdicts: make(map[delta.ID]verdict)}
+	for id := range n.got {
+		g.judge(id)
+	}
+	return g
+}
+
+// inPlace sorts by canonical order.
+func inPlace(list []letter) []letter {
+	slices.SortFunc(list, func(a, b letter) int {
+		if a.header.Time != b.header.Time {
+			return int(int64(a.header.Time) - int64(b.header.Time))
+		}
+		return a.id.Compare(b.id)
+	})
+	return list
+}
+
 // tell folds everything from genesis.
 func (n *naive) tell() *told {
 	n.t.Helper()
-	g := &graph{n: n, pasts: make(map[delta.ID]map[delta.ID]bool), verdicts: make(map[delta.ID]verdict)}
+	g := n.graph()
 	out := &told{state: make(map[string]string), fates: make(map[delta.ID]string), loose: make(map[delta.ID]bool)}
 	var order []letter
 	for id, l := range n.got {
@@ -175,13 +196,9 @@ func (n *naive) tell() *told {
 		case broken:
 		}
 	}
-	slices.SortFunc(order, func(a, b letter) int {
-		if a.header.Time != b.header.Time {
-			return int(int64(a.header.Time) - int64(b.header.Time))
-		}
-		return a.id.Compare(b.id)
-	})
+	inPlace(order)
 	var state vmState = out.state
+	m := &membership{n: n, g: g, changes: make(map[delta.ID]delta.Member)}
 	heads := make(map[delta.ID]bool)
 	for _, l := range order {
 		if kind := n.own(l); kind != "" {
@@ -192,7 +209,7 @@ func (n *naive) tell() *told {
 			out.fates[l.id] = "parents"
 			continue
 		}
-		out.fates[l.id] = n.apply(l.delta, state)
+		out.fates[l.id] = n.apply(l.delta, state, m)
 		if !settled(out.fates[l.id]) {
 			continue
 		}
@@ -202,7 +219,7 @@ func (n *naive) tell() *told {
 		heads[l.id] = true
 	}
 	out.heads = slices.SortedFunc(maps.Keys(heads), delta.ID.Compare)
-	out.root = n.root(state)
+	out.root = n.root(state, m.of(g.all()))
 	return out
 }
 
@@ -218,7 +235,7 @@ func (g *graph) restsOnBroken(id delta.ID) bool {
 }
 
 // apply folds one delta into the state and gives its fate.
-func (n *naive) apply(d *delta.Delta, state vmState) string {
+func (n *naive) apply(d *delta.Delta, state vmState, m *membership) string {
 	n.t.Helper()
 	h := d.Header()
 	if h.Kind == delta.KindGenesis {
@@ -226,6 +243,16 @@ func (n *naive) apply(d *delta.Delta, state vmState) string {
 	}
 	form, err := d.Payload(n.keys[h.Epoch])
 	must(n.t, err)
+	cut := m.cut(d)
+	author, is := cut.members[h.Author]
+	switch {
+	case !is:
+		return "void: its author is not a member"
+	case h.Kind == delta.KindMember:
+		return m.judge(d, form, cut)
+	case author.Role == members.ReadOnly:
+		return "void: its author may only read"
+	}
 	payload, err := delta.DecodeState(form)
 	if errors.Is(err, delta.ErrUpgrade) {
 		return "upgrade"
@@ -236,7 +263,7 @@ func (n *naive) apply(d *delta.Delta, state vmState) string {
 	call := vm.Call{
 		Mode: vm.ModeApply, Method: "__calimero_sync_next", Input: payload.Artifact,
 		Context: h.Context, Executor: h.Author, Time: uint64(h.Time), Random: stream(d.ID()),
-		State: state, Members: one(n.w.creator.key.Public()), Timeout: time.Minute,
+		State: state, Members: cut, Timeout: time.Minute,
 	}
 	if payload.Call != nil {
 		call.Method, call.Input, call.Random = payload.Call.Method, payload.Call.Input, stream(payload.Call.Seed)
@@ -282,7 +309,7 @@ func size(state map[string]string) (n int) {
 }
 
 // root is R9's, from the state alone.
-func (n *naive) root(state map[string]string) [32]byte {
+func (n *naive) root(state map[string]string, who *roll) [32]byte {
 	var sum root.Sum
 	for k, v := range state {
 		sum.Replace([]byte(k), nil, []byte(v), false, true)
@@ -291,8 +318,8 @@ func (n *naive) root(state map[string]string) [32]byte {
 	for _, id := range [][32]byte{n.w.genesis.ID(), n.w.app, n.w.key.ID()} {
 		meta = append(meta, id[:]...)
 	}
-	creator := n.w.creator.key.Public()
-	meta = append(binary.BigEndian.AppendUint32(meta, 1), creator[:]...)
+	digest := who.digest(n.w)
+	meta = append(meta, digest[:]...)
 	return sum.Root(sha256.Sum256(meta))
 }
 
@@ -315,15 +342,6 @@ func (s vmState) Get(key []byte) ([]byte, bool, error) {
 	v, ok := s[string(key)]
 	return []byte(v), ok, nil
 }
-
-// one is a membership of one.
-type one ident.PublicKey
-
-// IsMember implements vm.Members.
-func (o one) IsMember(key ident.PublicKey) bool { return key == ident.PublicKey(o) }
-
-// Members implements vm.Members.
-func (o one) Members() []ident.PublicKey { return []ident.PublicKey{ident.PublicKey(o)} }
 
 // diff holds a replica against the model, and says what differs.
 func (n *naive) diff(h *home, c replica.Created) string {

@@ -69,6 +69,7 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 			break
 		}
 	}
+	j.knows(h, list)
 	if err := j.foldTo(ctx, list, view); err != nil {
 		j.end(ctx)
 		for held, w := range j.held {
@@ -76,6 +77,7 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 		}
 		return nil, err
 	}
+	j.b.Join(h.ViewAt(until))
 	j.b.Rehash()
 	return &Past{Context: j.b.Rec, State: j.b.Values, view: view, job: j}, nil
 }

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"mero/node/delta"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
-	"mero/node/trail"
 )
 
 // Limits of a context's queue and of one batch. A batch ends early rather than
@@ -270,6 +270,7 @@ func (r *replica) wrote(b *batch) {
 			r.lowest = &b.Lowest
 		}
 	}
+	r.set.joined.Put(r.id, b.Rec.Members, b.View)
 	if r.history = b.history; r.history != nil {
 		r.history.Misfits = nil // they are dropped now
 	}
@@ -298,7 +299,7 @@ func (r *replica) tidy(state uint64) {
 	if r.refolding != nil {
 		patience = 4
 	}
-	if r.spans < patience*tidyAfter && r.spanBytes < patience*trail.Budget(state) {
+	if r.spans < patience*tidyAfter && r.spanBytes < patience*fold.SpanBudget(state) {
 		return
 	}
 	r.spans, r.spanBytes = 0, 0
@@ -307,7 +308,7 @@ func (r *replica) tidy(state uint64) {
 		return
 	}
 	r.set.deps.Log.Warn().Err(err).Stringer("context", r.id).Msg("undo spans cannot be compacted")
-	if isTrailFault(err) { // it would fail again and again
+	if fold.IsTrailFault(err) { // it would fail again and again
 		r.distrust = true
 		r.set.deepen(r.id)
 	}

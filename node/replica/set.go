@@ -16,6 +16,7 @@ import (
 	"mero/node/delta"
 	"mero/node/events"
 	"mero/node/fold"
+	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -59,6 +60,7 @@ type Set struct {
 	writers *apps.Writers
 
 	verdicts fold.Verdicts
+	joined   history.Memberships
 	pace     pace
 	queued   chan struct{} // tells Run that cross-context calls wait
 	late     chan struct{} // tells Run that deep is not empty
@@ -108,11 +110,11 @@ func (s *Set) Get(id ident.ContextID) (Info, error) {
 		return Info{}, err
 	}
 	defer view.Close()
-	owned, err := view.Identities()
+	v, err := s.joined.Of(view)
 	if err != nil {
 		return Info{}, err
 	}
-	return describe(view.Context(), len(owned)), nil
+	return describe(view.Context(), v.Len()), nil
 }
 
 // List describes all contexts, by id.
@@ -141,12 +143,6 @@ func describe(rec store.Context, members int) Info {
 		Created: rec.Created, Initialised: rec.Initialised, StateBytes: rec.StateBytes,
 		Deltas: rec.Deltas, Voids: rec.Voids, Waiting: rec.Waiting,
 	}
-}
-
-// Members are the keys of a context's members.
-func (s *Set) Members(id ident.ContextID) ([]ident.PublicKey, error) {
-	// Until nodes share contexts, a context's members are its owners here.
-	return s.Owned(id)
 }
 
 // Owned are the members as whom this node can act in a context, oldest first.
@@ -209,6 +205,7 @@ func (s *Set) Delete(ctx context.Context, id ident.ContextID) (bool, error) {
 	delete(s.deep, id)
 	delete(s.refusals, id)
 	s.mu.Unlock()
+	s.joined.Drop(id)
 	s.deps.Log.Info().Stringer("context", id).Msg("context deleted from this node")
 	return true, nil
 }

@@ -44,6 +44,7 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 			return errRestart
 		}
 		want := b.history.Wanted(j.from, j.held, j.late)
+		j.knows(b.history, want)
 		err := j.foldTo(ctx, want, b.view)
 		if err == nil {
 			break
@@ -71,8 +72,24 @@ func (j *job) finish(ctx context.Context, b *batch) error {
 	b.Rec.GuestRoot, b.Rec.Layouts, b.Rec.Initialised = rec.GuestRoot, rec.Layouts, rec.Initialised || b.Rec.Initialised
 	b.Rolled, b.distrust = true, false
 	b.dropStrangers()
+	j.replaceLabels(b.history)
 	b.conclude()
+	if j.whole { // what is at rest may be damaged
+		b.step.Members = b.View.Encode()
+	}
 	return nil
+}
+
+// replaceLabels tells the graph of the membership at the deltas that the job folded.
+func (j *job) replaceLabels(h *history.History) {
+	theirs := make(map[uint32]uint32)
+	for _, id := range j.folded {
+		label := j.labels[id]
+		if theirs[label] == 0 {
+			theirs[label] = h.Log.Label(j.log.View(label))
+		}
+		h.Graph.SetLabel(id, theirs[label])
+	}
 }
 
 // settleHeld lets go what waited for the job, and makes wait what it left out.

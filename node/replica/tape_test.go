@@ -2,8 +2,6 @@ package replica_test
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/ident"
-	"mero/node/replica"
 )
 
 // tape is what the guest of testdata/tape.wat runs: each operation three bytes,
@@ -48,6 +45,12 @@ type world struct {
 	key     delta.EpochKey
 	creator *author
 	genesis *delta.Delta
+	// first are the deltas that admit the crew and the resident, admitted is the last.
+	first    [][]byte
+	admitted *delta.Delta
+	// start is how many of the deltas that a home made, the last of them admitted, come
+	// before all that the test is about.
+	start int
 
 	contextKey ident.PrivateKey
 	other      delta.EpochKey
@@ -61,16 +64,6 @@ type author struct {
 	inc  delta.Incarnation
 	seq  uint64
 	last *delta.Delta
-}
-
-func newAuthor(rng *rand.Rand) *author {
-	var seed [32]byte
-	for i := 0; i < len(seed); i += 8 {
-		binary.LittleEndian.PutUint64(seed[i:], rng.Uint64())
-	}
-	a := &author{key: ident.PrivateKeyFromSeed(seed)}
-	binary.LittleEndian.PutUint64(a.inc[:], rng.Uint64())
-	return a
 }
 
 // newWorld makes a genesis and an init by its creator.
@@ -93,19 +86,8 @@ func newWorld(t testing.TB, app ident.AppID, quota uint64) *world {
 	}, form, w.key, nil, w.creator.key, &contextKey)
 	must(t, err)
 	w.creator.seq, w.creator.last = 1, w.genesis
+	w.populate()
 	return w
-}
-
-// join makes a replica of the world in a home.
-func (w *world) join(h *home) replica.Created {
-	h.t.Helper()
-	member, err := h.set.NewIdentity(h.t.Context())
-	must(h.t, err)
-	id, err := h.set.Join(h.t.Context(), replica.Invitee{
-		Genesis: w.genesis.Bytes(), Keys: []delta.EpochKey{w.key}, Member: member,
-	})
-	must(h.t, err)
-	return replica.Created{Context: id, Member: member}
 }
 
 // leave removes it again.
@@ -141,10 +123,19 @@ func (w *world) seal(a *author, ticks uint64, payload []byte, parents ...*delta.
 
 // sealAs seals whatever is asked for.
 func (w *world) sealAs(a *author, seq, ticks uint64, payload []byte, key delta.EpochKey, parents ...*delta.Delta) (*delta.Delta, error) {
+	return delta.Seal(w.header(a, seq, ticks, parents), payload, key, nil, a.key, nil)
+}
+
+// header is that of a delta on some parents. Nothing rests on the genesis alone, but on
+// the first admissions.
+func (w *world) header(a *author, seq, ticks uint64, parents []*delta.Delta) delta.Header {
 	h := delta.Header{
 		Context: w.context, Kind: delta.KindState, Author: a.key.Public(), Incarnation: a.inc, Seq: seq,
 	}
 	for _, p := range parents {
+		if p == w.genesis {
+			p = w.admitted
+		}
 		if p == nil || slices.Contains(h.Parents, p.ID()) {
 			continue
 		}
@@ -152,10 +143,10 @@ func (w *world) sealAs(a *author, seq, ticks uint64, payload []byte, key delta.E
 		h.Time = max(h.Time, p.Header().Time)
 	}
 	if len(h.Parents) == 0 {
-		h.Parents, h.Time = []delta.ID{w.genesis.ID()}, w.genesis.Header().Time
+		h.Parents, h.Time = []delta.ID{w.admitted.ID()}, w.admitted.Header().Time
 	}
 	h.Time += delta.Time(ticks) * delta.Tick
-	return delta.Seal(h, payload, key, nil, a.key, nil)
+	return h
 }
 
 func opened(t testing.TB, raw []byte) *delta.Delta {

@@ -10,6 +10,7 @@ import (
 	"mero/node/hosted"
 	"mero/node/hosted/hostedtest"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/vm"
 )
 
@@ -21,6 +22,7 @@ import (
 type updateModel struct {
 	u     *updateTrial
 	naive *naive // for what a guest applies by itself, and for the root
+	who   *membership
 	app   ident.AppID
 	state *hostedtest.State
 }
@@ -30,10 +32,20 @@ func (u *updateTrial) told(w *world, log []*delta.Delta) outcome {
 	u.t.Helper()
 	in := *w
 	m := &updateModel{u: u, naive: newNaive(u.t, &in, nil), app: w.app, state: hostedtest.New()}
+	m.naive.now = log[len(log)-1].Header().Time.Wall()
+	m.naive.receive(append(slices.Clone(w.first), w.genesis.Bytes())...)
+	for _, d := range log {
+		m.naive.receive(d.Bytes())
+	}
+	g := m.naive.graph()
+	m.who = &membership{n: m.naive, g: g, changes: make(map[delta.ID]delta.Member)}
 	out := outcome{fates: map[delta.ID]string{w.genesis.ID(): "folded"}}
 	heads := map[delta.ID]bool{w.genesis.ID(): true}
-	order := slices.SortedFunc(slices.Values(log), func(a, b *delta.Delta) int { return a.Place().Compare(b.Place()) })
-	for _, d := range order {
+	for _, l := range inPlace(slices.Collect(maps.Values(m.naive.got))) {
+		d := l.delta
+		if d.ID() == w.genesis.ID() {
+			continue
+		}
 		fate := "folded"
 		if !m.apply(d) {
 			fate = "void"
@@ -47,7 +59,7 @@ func (u *updateTrial) told(w *world, log []*delta.Delta) outcome {
 	out.heads = slices.SortedFunc(maps.Keys(heads), delta.ID.Compare)
 	out.state = m.rows()
 	in.app = m.app
-	out.root = m.naive.root(out.state)
+	out.root = m.naive.root(out.state, m.who.of(g.all()))
 	return out
 }
 
@@ -67,7 +79,12 @@ func (m *updateModel) apply(d *delta.Delta) bool {
 	m.u.t.Helper()
 	form, err := d.Payload(m.naive.w.key)
 	must(m.u.t, err)
-	if d.Header().Kind == delta.KindApp {
+	h := d.Header()
+	cut := m.who.cut(d)
+	if h.Kind == delta.KindMember || !cut.IsMember(h.Author) {
+		return m.naive.apply(d, nil, m.who) == "folded"
+	}
+	if h.Kind == delta.KindApp {
 		up, err := delta.DecodeApp(form)
 		must(m.u.t, err)
 		return m.update(d, up)
@@ -86,7 +103,7 @@ func (m *updateModel) apply(d *delta.Delta) bool {
 	}
 	m.naive.module = module
 	rows := m.rows()
-	if fate := m.naive.apply(d, rows); fate != "folded" {
+	if fate := m.naive.apply(d, rows, m.who); fate != "folded" {
 		if !strings.HasPrefix(fate, "void: ") {
 			m.u.t.Fatalf("delta %s: %s", d.ID(), fate)
 		}
@@ -104,7 +121,7 @@ func (m *updateModel) update(d *delta.Delta, up delta.App) bool {
 	m.u.t.Helper()
 	h, before, after := d.Header(), m.u.modules[m.app], m.u.modules[up.App]
 	switch {
-	case h.Author != m.naive.w.creator.key.Public():
+	case m.who.cut(d).members[h.Author].Role > members.Admin:
 		return false
 	case before.HostManaged() != after.HostManaged() && m.state.Len() > 0:
 		return false
@@ -115,7 +132,7 @@ func (m *updateModel) update(d *delta.Delta, up delta.App) bool {
 		tx := hosted.Begin(m.state, h.Writer(), h.Time)
 		_, err := after.Run(m.u.t.Context(), vm.Call{
 			Mode: vm.ModeApply, Method: up.Migrate, Context: h.Context, Executor: h.Author,
-			Time: uint64(h.Time), Random: stream(d.ID()), Members: one(h.Author), Collections: tx, Timeout: time.Minute,
+			Time: uint64(h.Time), Random: stream(d.ID()), Members: m.who.cut(d), Collections: tx, Timeout: time.Minute,
 		})
 		if err != nil {
 			return false

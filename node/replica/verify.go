@@ -14,6 +14,7 @@ import (
 	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/store"
 )
 
@@ -140,11 +141,17 @@ func (s *Set) checkState(ctx context.Context, view *store.View, rep *Report) err
 		rep.StateBytes += fold.EntrySize(entry.Key, entry.Value, true)
 		sum.Replace(entry.Key, nil, entry.Value, false, true)
 	}
+	joined, err := view.Members()
+	if err != nil {
+		return err
+	}
 	switch {
 	case sum != rec.Sum:
 		rep.problem(Problem{What: "the stored state is not what its hash says"})
-	case fold.Root(&rec, fold.MembersOf(&rec)) != rec.Root:
+	case fold.Root(&rec) != rec.Root:
 		rep.problem(Problem{What: "the root is not that of the state"})
+	case members.DigestOf(joined) != rec.Members:
+		rep.problem(Problem{What: "the stored membership is not what its hash says"})
 	case rep.StateBytes != rec.StateBytes:
 		rep.problem(Problem{What: fmt.Sprintf("the state has %d bytes, its record says %d", rep.StateBytes, rec.StateBytes)})
 	}
@@ -155,9 +162,14 @@ func (s *Set) checkState(ctx context.Context, view *store.View, rep *Report) err
 // done.
 func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open func([]byte) (*delta.Delta, error)) (*history.History, error) {
 	rec := view.Context()
-	h := history.New(rec.Genesis)
+	founder, err := history.FounderOf(view)
+	if err != nil {
+		rep.problem(Problem{What: err.Error(), Delta: rec.Genesis})
+		founder.Genesis = rec.Genesis
+	}
+	h := history.New(founder)
 	var counts [4]uint64
-	whole := true
+	whole := err == nil
 	for r, err := range view.DeltasByTime(0) {
 		if err == nil {
 			err = ctx.Err()
@@ -247,6 +259,13 @@ func (j *job) compare(view *store.View, rep *Report) error {
 	}
 	for id, w := range j.held {
 		rep.problem(Problem{What: "this node cannot fold it now: " + w.Words, Delta: id})
+	}
+	label := members.First
+	for _, id := range j.folded {
+		label = j.log.Union(label, j.labels[id])
+	}
+	if j.log.View(label).Digest() != view.Context().Members {
+		rep.problem(Problem{What: "the membership is not what the deltas give"})
 	}
 	if j.b.Rec.Sum == view.Context().Sum && len(rep.Problems) == 0 {
 		return nil
