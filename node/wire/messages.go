@@ -28,7 +28,7 @@ const (
 	// MaxIDs bounds a list of deltas, or of epochs.
 	MaxIDs = 1024
 	// MaxBatch bounds the deltas of one batch, MaxBatchBytes their bytes if they are
-	// more than one. Late deltas of a batch share a roll-back, so small ones come many.
+	// more than one. Late deltas of a batch share a roll-back, so they may be many.
 	MaxBatch, MaxBatchBytes = 4096, 1 << 20
 	// MaxPiece bounds a piece of a blob.
 	MaxPiece = 256 << 10
