@@ -10,6 +10,7 @@ import (
 	"mero/node/replica"
 	"mero/node/server"
 	"mero/node/store"
+	"mero/node/syncer"
 	"mero/node/vm"
 )
 
@@ -20,6 +21,7 @@ type Config struct {
 	Storage store.Config   `koanf:"storage"`
 	Runtime vm.Config      `koanf:"runtime"`
 	State   replica.Config `koanf:"state"`
+	Sync    syncer.Config  `koanf:"sync"`
 	Server  server.Config  `koanf:"server"`
 	Auth    auth.Config    `koanf:"auth"`
 	Blobs   blobkit.Config `koanf:"blobs"`
@@ -33,6 +35,7 @@ func DefaultConfig() Config {
 		Storage: store.DefaultConfig(),
 		Runtime: vm.DefaultConfig(),
 		State:   replica.DefaultConfig(),
+		Sync:    syncer.DefaultConfig(),
 		Server:  server.DefaultConfig(),
 		Auth:    auth.DefaultConfig(),
 		Blobs:   blobkit.DefaultConfig(),
@@ -44,7 +47,7 @@ func DefaultConfig() Config {
 // its key.
 func (c Config) Validate() error {
 	for _, section := range []interface{ Validate() error }{
-		c.Network, c.Storage, c.Runtime, c.State, c.Server, c.Auth, c.Blobs, c.Log,
+		c.Network, c.Storage, c.Runtime, c.State, c.Sync, c.Server, c.Auth, c.Blobs, c.Log,
 	} {
 		if err := section.Validate(); err != nil {
 			return err

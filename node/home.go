@@ -71,6 +71,10 @@ func (h Home) BlobsDir() string { return filepath.Join(h.dir, "blobs") }
 // CacheDir holds compiled applications; it may be deleted at any time.
 func (h Home) CacheDir() string { return filepath.Join(h.dir, "cache", "wasm") }
 
+// PeerBookFile has the peers that this node was connected to, so that it finds them
+// again without help. It names no context.
+func (h Home) PeerBookFile() string { return filepath.Join(h.dir, "peers") }
+
 func (h Home) lockFile() string { return filepath.Join(h.dir, "lock") }
 
 // Initialised reports whether `node init` was here.
@@ -265,7 +269,7 @@ func (h Home) Erase(ctx context.Context) error {
 	}
 	var errs []error
 	for _, path := range []string{
-		h.ConfigFile(), h.APIAddrFile(), h.P2PAddrFile(), h.TokenFile(), filepath.Dir(h.PeerKeyFile()),
+		h.ConfigFile(), h.APIAddrFile(), h.P2PAddrFile(), h.TokenFile(), h.PeerBookFile(), filepath.Dir(h.PeerKeyFile()),
 		h.StoreDir(), h.StoreDir() + ".anchor", h.StoreDir() + ".lock", h.BlobsDir(), filepath.Dir(h.CacheDir()),
 	} {
 		if err := os.RemoveAll(path); err != nil {

@@ -33,6 +33,7 @@ func (n *Node) Run(ctx context.Context, ready func() error) (err error) {
 		return n.server.Serve(ctx, n.listen...)
 	})
 	n.part(group, "network", func() error { return n.network.Run(behind) })
+	n.part(group, "sync", func() error { return n.syncer.Run(behind) })
 	n.part(group, "contexts", func() error { return n.contexts.Run(behind) })
 	n.part(group, "store", func() error { return n.store.Run(behind) })
 	n.part(group, "memory", func() error { return n.trimMemory(behind) })
@@ -135,7 +136,7 @@ func (n *Node) peers() []api.Peer {
 	for _, p := range connected {
 		peers = append(peers, api.Peer{
 			ID: p.ID, Addr: p.Addr, Transport: p.Transport, Direction: p.Direction,
-			LatencyMs: float64(p.Latency) / float64(time.Millisecond),
+			LatencyMs: float64(p.Latency) / float64(time.Millisecond), Agent: p.Agent,
 		})
 	}
 	return peers

@@ -15,12 +15,12 @@ import (
 	"mero/netkit"
 	"mero/node/apps"
 	"mero/node/auth"
-	"mero/node/delta"
 	"mero/node/events"
 	"mero/node/ident"
 	"mero/node/replica"
 	"mero/node/server"
 	"mero/node/store"
+	"mero/node/syncer"
 	"mero/node/vm"
 )
 
@@ -37,6 +37,7 @@ type Node struct {
 	apps     *apps.Library
 	contexts *replica.Set
 	network  *netkit.Net
+	syncer   *syncer.Syncer
 	server   *server.Server
 	listen   []net.Listener
 
@@ -98,7 +99,8 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 	n.contexts = replica.NewSet(replica.Deps{
 		Config: cfg.State,
 		Store:  n.store, Apps: n.apps, Blobs: blobs, Events: events.New(events.DefaultQueue, metrics),
-		Log: logs.For("replica"), Metrics: metrics, Wall: time.Now,
+		OnCommit: syncer.Later(&n.syncer),
+		Log:      logs.For("replica"), Metrics: metrics, Wall: time.Now,
 	})
 
 	tokens, err := auth.New(cfg.Auth, secret, n.store, time.Now)
@@ -109,14 +111,21 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 		return nil, fmt.Errorf("local token: %w", err)
 	}
 
-	n.network, err = netkit.New(cfg.Network, netkit.Deps{Key: peerKey, Log: logs.For("netkit"), Metrics: metrics})
+	n.network, err = netkit.New(cfg.Network, netkit.Deps{
+		Key: peerKey, BookFile: home.PeerBookFile(), Log: logs.For("netkit"), Metrics: metrics,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("network: %w", err)
 	}
 	n.closes("network", n.network.Close)
 
+	n.syncer = syncer.New(cfg.Sync, syncer.Deps{
+		Net: n.network, Contexts: n.contexts, Apps: n.apps, Blobs: blobs, Log: logs.For("syncer"), Metrics: metrics, Wall: time.Now,
+	})
+
 	n.server, err = server.New(cfg.Server, server.Deps{
-		Auth: tokens, Store: n.store, Apps: n.apps, Contexts: n.contexts, Peers: n.peers, Status: n.Status,
+		Auth: tokens, Store: n.store, Apps: n.apps, Contexts: n.contexts, Sync: n.syncer,
+		Peers: n.peers, Addrs: n.P2PAddrs, Status: n.Status,
 		Log: logs.For("server"), Metrics: metrics, Gather: metrics,
 	})
 	if err != nil {
@@ -195,7 +204,7 @@ func renewWriters(ctx context.Context, db *store.Store) error {
 			return fmt.Errorf("list identities: %w", err)
 		}
 		for _, identity := range identities {
-			identity.Incarnation, identity.Seq = delta.NewIncarnation(), 0
+			identity.Renew()
 			if err := db.PutIdentity(ctx, identity); err != nil {
 				return fmt.Errorf("renew a writer: %w", err)
 			}

@@ -331,7 +331,7 @@ func TestSmallAnswers(t *testing.T) {
 		"GET /admin-api/tee/info":                                                        `501 {"error":"this node has no trusted execution hardware"}`,
 		"POST /admin-api/tee/attest":                                                     `501 {"error":"this node has no trusted execution hardware"}`,
 		"GET /admin-api/peers":                                                           `200 {"count":1}`,
-		"GET /admin-api/x/peers":                                                         `200 {"data":{"peers":[{"id":"12D3","addr":"/ip4/1.2.3.4","transport":"tcp","direction":"inbound","latencyMs":1.5}]}}`,
+		"GET /admin-api/x/peers":                                                         `200 {"data":{"peers":[{"id":"12D3","addr":"/ip4/1.2.3.4","transport":"tcp","direction":"inbound","latencyMs":1.5,"contexts":[]}]}}`,
 		"GET /admin-api/contexts":                                                        `200 {"data":{"contexts":[]}}`,
 		"GET /admin-api/contexts/" + someID + "/client-keys":                             `200 {"data":{"clientKeys":[]}}`,
 		"POST /admin-api/contexts/" + someID + "/proposals":                              `200 {"data":[]}`,

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"mero/node/api"
-	"mero/node/delta"
 	"mero/node/inspect"
 )
 
@@ -32,11 +31,11 @@ func (x *exchange) delta() error {
 	if err != nil {
 		return err
 	}
-	which, err := delta.ParseID(x.param("delta_id"))
+	which, err := api.ParseHash(x.param("delta_id"))
 	if err != nil {
 		return reject(http.StatusBadRequest, "Invalid URL: %v", err)
 	}
-	detail, err := x.server.inspector.Delta(x.r.Context(), id, api.Hash(which))
+	detail, err := x.server.inspector.Delta(x.r.Context(), id, which)
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,12 @@ import (
 	"mero/node/auth"
 	"mero/node/ident"
 	"mero/node/inspect"
+	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/store"
+	"mero/node/syncer"
 	"mero/node/vm"
+	"mero/node/wire"
 )
 
 // statusGone is what the log says of a client that went away before its
@@ -125,6 +128,23 @@ func newErrorTable() []rule {
 		{match: is(apps.ErrMismatch), status: http.StatusUnprocessableEntity, kind: api.KindBadApplication, rpc: api.RPCInternal},
 		{match: is(apps.ErrFetch), status: http.StatusBadGateway, kind: api.KindFetchFailed, rpc: api.RPCInternal},
 
+		{match: as[*wire.VersionError], status: http.StatusConflict, kind: api.KindInvitationVersion},
+		{match: is(members.ErrVersion), status: http.StatusConflict, kind: api.KindInvitationVersion},
+		{match: is(members.ErrExpired), status: http.StatusForbidden, kind: api.KindInvitationExpired},
+		{match: is(members.ErrRevoked), status: http.StatusForbidden, kind: api.KindInvitationRevoked},
+		{match: is(members.ErrUsedUp), status: http.StatusForbidden, kind: api.KindInvitationUsedUp},
+		{match: is(members.ErrNotForYou), status: http.StatusForbidden, kind: api.KindInvitationOther},
+		{match: is(members.ErrIssuer), status: http.StatusForbidden, kind: api.KindInvitationIssuer},
+		{match: is(members.ErrAskIssuer), status: http.StatusConflict, kind: api.KindAskIssuer},
+		{match: is(members.ErrNotAllowed), status: http.StatusForbidden, kind: api.KindNotAllowed},
+		{match: is(members.ErrFull), status: http.StatusConflict, kind: api.KindFull},
+		{match: as[*identityError], status: http.StatusNotFound, kind: api.KindIdentityNotFound},
+		{match: isGarbled, status: http.StatusUnprocessableEntity, kind: api.KindInvitationGarbled},
+		{match: is(syncer.ErrUnreachable), status: http.StatusBadGateway, kind: api.KindUnreachable},
+		{match: is(syncer.ErrStranger), status: http.StatusNotFound, kind: api.KindPeerNotFound},
+		{match: is(syncer.ErrNoPeer), status: http.StatusConflict, kind: api.KindNoPeer},
+		{match: is(syncer.ErrStopped), status: http.StatusServiceUnavailable, kind: api.KindBusy, fixed: true},
+
 		{match: is(errAliasExists), status: http.StatusConflict, kind: api.KindAliasExists},
 		{match: is(auth.ErrUnknownKey), status: http.StatusNotFound, kind: api.KindTokenNotFound},
 		{match: is(auth.ErrTooDeep), status: http.StatusUnprocessableEntity, kind: api.KindLimit},
@@ -168,6 +188,14 @@ func (e *outputError) Unwrap() error { return e.cause }
 // noMigration: a delta names a method that the application does not have.
 func noMigration(err error) bool {
 	return as[*replica.VoidError](err) && guest(vm.KindMethodNotFound)(err)
+}
+
+// isGarbled: what was given as an invitation is none.
+func isGarbled(err error) bool {
+	return slices.ContainsFunc([]error{
+		api.ErrForeignInvitation, members.ErrNotInvitation, members.ErrGarbled, members.ErrMalformed, members.ErrTooLarge,
+		members.ErrSignature, members.ErrOtherContext,
+	}, func(e error) bool { return errors.Is(err, e) })
 }
 
 func isBadModule(err error) bool {

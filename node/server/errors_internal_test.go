@@ -13,9 +13,12 @@ import (
 	"mero/node/auth"
 	"mero/node/ident"
 	"mero/node/inspect"
+	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/store"
+	"mero/node/syncer"
 	"mero/node/vm"
+	"mero/node/wire"
 )
 
 func TestErrorTable(t *testing.T) {
@@ -42,6 +45,29 @@ func TestErrorTable(t *testing.T) {
 		{errTooBusy, 503, api.KindBusy, "", "", ""},
 		{errAliasExists, 409, api.KindAliasExists, "", "", ""},
 		{errUnsupported, 501, api.KindUnsupported, "", "", ""},
+
+		// What is wrong with an invitation is told apart.
+		{api.ErrForeignInvitation, 422, api.KindInvitationGarbled, "", "", ""},
+		{members.ErrNotInvitation, 422, api.KindInvitationGarbled, "", "", ""},
+		{members.ErrGarbled, 422, api.KindInvitationGarbled, "", "", ""},
+		{members.ErrMalformed, 422, api.KindInvitationGarbled, "", "", ""},
+		{members.ErrSignature, 422, api.KindInvitationGarbled, "", "", ""},
+		{members.ErrVersion, 409, api.KindInvitationVersion, "", "", ""},
+		{&wire.VersionError{Theirs: 2}, 409, api.KindInvitationVersion, "", "", ""},
+		{members.ErrExpired, 403, api.KindInvitationExpired, "", "", ""},
+		{members.ErrRevoked, 403, api.KindInvitationRevoked, "", "", ""},
+		{members.ErrUsedUp, 403, api.KindInvitationUsedUp, "", "", ""},
+		{members.ErrNotForYou, 403, api.KindInvitationOther, "", "", ""},
+		{members.ErrIssuer, 403, api.KindInvitationIssuer, "", "", ""},
+		{members.ErrAskIssuer, 409, api.KindAskIssuer, "", "", ""},
+		{members.ErrNotAllowed, 403, api.KindNotAllowed, "", "", ""},
+		{members.ErrFull, 409, api.KindFull, "", "", ""},
+		{&identityError{key: key}, 404, api.KindIdentityNotFound, "", "", ""},
+		{syncer.ErrUnreachable, 502, api.KindUnreachable, "", "", ""},
+		{fmt.Errorf("%w: %w", syncer.ErrUnreachable, context.DeadlineExceeded), 502, api.KindUnreachable, "", "", ""},
+		{syncer.ErrStranger, 404, api.KindPeerNotFound, "", "", ""},
+		{syncer.ErrNoPeer, 409, api.KindNoPeer, "", "", ""},
+		{syncer.ErrStopped, 503, api.KindBusy, "", "", ""},
 
 		{store.ErrDiskFull, 503, api.KindReadOnly, api.RPCInternal, `"x: disk is full"`, ""},
 		{blobkit.ErrDiskFull, 503, api.KindReadOnly, api.RPCInternal, `"x: disk full"`, ""},

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mero/blobkit"
+	"mero/netkit"
 	"mero/node/api"
 	"mero/node/apps"
 	"mero/node/auth"
@@ -29,6 +30,7 @@ import (
 	"mero/node/replica"
 	"mero/node/server"
 	"mero/node/store"
+	"mero/node/syncer"
 	"mero/node/vm"
 	"mero/node/vm/apptest"
 )
@@ -97,12 +99,20 @@ func newNode(t testing.TB, opts options) *node {
 		return time.Now().Add(time.Duration(n.ahead.Load()))
 	})
 	must(t, err)
+	key, err := netkit.LoadKey(filepath.Join(dir, "peer.key"))
+	must(t, err)
+	network, err := netkit.New(loopback(), netkit.Deps{Key: key, BookFile: filepath.Join(dir, "peers"), Log: quiet, Metrics: reg})
+	must(t, err)
+	syncing := syncer.New(syncer.DefaultConfig(), syncer.Deps{
+		Net: network, Contexts: n.contexts, Apps: library, Blobs: blobs, Log: quiet, Metrics: reg, Wall: time.Now,
+	})
 	cfg := server.DefaultConfig()
 	if opts.cfg != nil {
 		opts.cfg(&cfg)
 	}
 	n.srv, err = server.New(cfg, server.Deps{
-		Auth: n.issuer, Store: n.store, Apps: library, Contexts: n.contexts, Log: log, Metrics: reg, Gather: reg,
+		Auth: n.issuer, Store: n.store, Apps: library, Contexts: n.contexts, Sync: syncing, Log: log, Metrics: reg, Gather: reg,
+		Addrs: network.Addrs,
 		Peers: func() []api.Peer {
 			return []api.Peer{{
 				ID: "12D3", Addr: "/ip4/1.2.3.4" + strings.Repeat("x", opts.large), Transport: "tcp", Direction: "inbound", LatencyMs: 1.5,
@@ -119,7 +129,7 @@ func newNode(t testing.TB, opts options) *node {
 	n.admin = n.token("admin")
 	n.close = sync.OnceFunc(func() {
 		library.Close()
-		must(t, errors.Join(engine.Close(), blobs.Close(), n.store.Close()))
+		must(t, errors.Join(network.Close(), engine.Close(), blobs.Close(), n.store.Close()))
 	})
 	t.Cleanup(n.close)
 	return n
@@ -138,6 +148,13 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(cacheDir)
 		return m.Run()
 	}())
+}
+
+// loopback is a network that nobody else is in.
+func loopback() netkit.Config {
+	cfg := netkit.DefaultConfig()
+	cfg.Listen = []string{"/ip4/127.0.0.1/tcp/0"}
+	return cfg
 }
 
 func must(t testing.TB, err error) {

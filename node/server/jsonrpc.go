@@ -11,7 +11,6 @@ import (
 
 	"mero/node/api"
 	"mero/node/auth"
-	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/inspect"
 	"mero/node/replica"
@@ -189,7 +188,7 @@ func (x *exchange) call() error {
 func callResponse(result *replica.Result) (api.CallResponse, error) {
 	answer := api.CallResponse{
 		Output: json.RawMessage("null"), RootHash: api.Hash(result.Root), Logs: result.Logs,
-		Changes: make([]api.StateChange, 0, len(result.Writes)), Events: events(result.Events),
+		Changes: make([]api.StateChange, 0, len(result.Writes)), Events: events(result),
 	}
 	if answer.Logs == nil {
 		answer.Logs = []string{}
@@ -201,7 +200,8 @@ func callResponse(result *replica.Result) (api.CallResponse, error) {
 		answer.Output = result.Output
 	}
 	if result.Changed {
-		answer.Delta = deltaHash(result.Delta)
+		id := api.Hash(result.Delta)
+		answer.Delta = &id
 	}
 	for _, w := range result.Writes {
 		answer.Changes = append(answer.Changes, stateChange(w))
@@ -210,11 +210,6 @@ func callResponse(result *replica.Result) (api.CallResponse, error) {
 		answer.Operations = inspect.Operations(result.Ops)
 	}
 	return answer, nil
-}
-
-func deltaHash(id delta.ID) *api.Hash {
-	h := api.Hash(id)
-	return &h
 }
 
 func stateChange(w vm.Write) api.StateChange {
@@ -230,9 +225,9 @@ func stateChange(w vm.Write) api.StateChange {
 	return change
 }
 
-func events(in []delta.Event) []api.Event {
-	out := make([]api.Event, 0, len(in))
-	for _, e := range in {
+func events(result *replica.Result) []api.Event {
+	out := make([]api.Event, 0, len(result.Events))
+	for _, e := range result.Events {
 		event := api.Event{Kind: e.Kind, Data: e.Data}
 		if e.Handler != "" {
 			event.Handler = &e.Handler

@@ -41,11 +41,6 @@ func (x *exchange) peerCount() error {
 	return x.json(http.StatusOK, api.PeersCount{Count: len(x.server.deps.Peers())})
 }
 
-// peers is GET /x/peers.
-func (x *exchange) peers() error {
-	return x.data(api.PeersResponse{Peers: some(x.server.deps.Peers())})
-}
-
 // clientKeys, emptyList, zero and noApprovals answer for what only a
 // blockchain had (http-api 4.9, 4.10).
 func (x *exchange) clientKeys() error {

@@ -61,7 +61,7 @@ const (
 // newRoutes is the whole surface. Patterns are chi's; each also answers with a
 // slash behind it, and GET rows answer HEAD.
 func newRoutes() []*route {
-	return slices.Concat(nodeRoutes(), applicationRoutes(), contextRoutes(), dagRoutes(), aliasRoutes(), tokenRoutes())
+	return slices.Concat(nodeRoutes(), applicationRoutes(), contextRoutes(), shareRoutes(), dagRoutes(), aliasRoutes(), tokenRoutes())
 }
 
 func nodeRoutes() []*route {
@@ -133,6 +133,32 @@ func contextRoutes() []*route {
 		{method: "GET", pattern: proposals + "/{proposal_id}/approvals/count", handle: (*exchange).noApprovals, need: one},
 		{method: "GET", pattern: proposals + "/{proposal_id}/approvals/users", handle: (*exchange).emptyList, need: one},
 		{method: "POST", pattern: proposals + "/context-storage-entries", handle: (*exchange).emptyList, need: one},
+	}
+}
+
+// shareRoutes are for what nodes do together. Whoever may make contexts may join
+// them, too. A session is work that a node does by itself anyway.
+func shareRoutes() []*route {
+	list := &need{category: "context", action: "list"}
+	of := &need{category: "context", action: "list", resource: "context_id"}
+	create := &need{category: "context", action: "create"}
+	invite := &need{category: "context", action: "invite", body: true}
+	contexts, one := adminAPI+"/contexts", ownAPI+"/contexts/{context_id}"
+	return []*route{
+		{method: "POST", pattern: contexts + "/invite", handle: (*exchange).referenceInvite, need: invite, fail: failJSON500},
+		{method: "POST", pattern: contexts + "/invite_by_open_invitation", handle: (*exchange).referenceInvite, need: invite, fail: failJSON500},
+		{method: "POST", pattern: contexts + "/join", handle: (*exchange).referenceJoin, need: create, fail: failJSON500},
+		{method: "POST", pattern: contexts + "/join_by_open_invitation", handle: (*exchange).referenceJoin, need: create, fail: failJSON500},
+		{method: "POST", pattern: contexts + "/sync", handle: (*exchange).syncAll, need: list, fail: failJSON500},
+		{method: "POST", pattern: contexts + "/sync/{context_id}", handle: (*exchange).syncContext, need: of},
+
+		{method: "POST", pattern: ownAPI + "/join", handle: (*exchange).joinContext, need: create},
+		{method: "POST", pattern: one + "/invitations", handle: (*exchange).newInvitation, need: invite},
+		{method: "POST", pattern: one + "/invitations/revoke", handle: (*exchange).revokeInvitation, need: invite},
+		{method: "GET", pattern: one + "/members", handle: (*exchange).members, need: of},
+		{method: "GET", pattern: ownAPI + "/sync", handle: (*exchange).syncStatus, need: list},
+		{method: "POST", pattern: one + "/sync", handle: (*exchange).syncNow, need: of},
+		{method: "GET", pattern: one + "/difference", handle: (*exchange).difference, need: of},
 	}
 }
 

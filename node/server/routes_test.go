@@ -54,6 +54,19 @@ GET    /admin-api/contexts/{context_id}/proposals/count                      con
 GET    /admin-api/contexts/{context_id}/proposals/{proposal_id}/approvals/count context:list[{context_id}]
 GET    /admin-api/contexts/{context_id}/proposals/{proposal_id}/approvals/users context:list[{context_id}]
 POST   /admin-api/contexts/{context_id}/proposals/context-storage-entries    context:list[{context_id}]
+POST   /admin-api/contexts/invite                                            context:invite[…]
+POST   /admin-api/contexts/invite_by_open_invitation                         context:invite[…]
+POST   /admin-api/contexts/join                                              context:create
+POST   /admin-api/contexts/join_by_open_invitation                           context:create
+POST   /admin-api/contexts/sync                                              context:list
+POST   /admin-api/contexts/sync/{context_id}                                 context:list[{context_id}]
+POST   /admin-api/x/join                                                     context:create
+POST   /admin-api/x/contexts/{context_id}/invitations                        context:invite[…]
+POST   /admin-api/x/contexts/{context_id}/invitations/revoke                 context:invite[…]
+GET    /admin-api/x/contexts/{context_id}/members                            context:list[{context_id}]
+GET    /admin-api/x/sync                                                     context:list
+POST   /admin-api/x/contexts/{context_id}/sync                               context:list[{context_id}]
+GET    /admin-api/x/contexts/{context_id}/difference                         context:list[{context_id}]
 GET    /admin-api/x/contexts/{context_id}/dag                                context:list[{context_id}]
 GET    /admin-api/x/contexts/{context_id}/dag/{delta_id}                     context:execute[{context_id}]
 GET    /admin-api/x/contexts/{context_id}/state                              context:execute[{context_id}]
@@ -105,18 +118,26 @@ func example(rt server.RouteInfo) request {
 	id, _ := ident.ParseContextID(someID)
 	created := api.CreatedContext{ContextID: id, MemberPublicKey: ident.PublicKey(id)}
 	bodies := map[string]string{
-		"/jsonrpc":                                       rpc(created, "get", "{}"),
-		"/admin-api/x/call":                              `{"contextId":"` + someID + `","method":"get","argsJson":{},"executorPublicKey":"` + someID + `","dryRun":true}`,
-		"/admin-api/install-application":                 `{"url":"http://127.0.0.1:1/x.wasm","metadata":[]}`,
-		"/admin-api/install-dev-application":             `{"path":"/does/not/exist.wasm","metadata":[]}`,
-		"/admin-api/x/applications":                      "not wasm",
-		"/admin-api/contexts":                            `{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`,
-		"/admin-api/x/contexts/" + someID + "/verify":    `{"log":true,"repair":true}`,
-		"/admin-api/contexts/" + someID + "/application": `{"applicationId":"` + someID + `","executorPublicKey":"` + someID + `"}`,
-		"/admin-api/alias/create/context":                `{"alias":"bob","contextId":"` + someID + `"}`,
-		"/admin-api/alias/create/application":            `{"alias":"bob","applicationId":"` + someID + `"}`,
-		"/admin-api/alias/create/identity/" + someID:     `{"alias":"bob","identity":"` + someID + `"}`,
-		"/admin-api/x/tokens":                            `{"name":"x","scopes":["keys:create"]}`,
+		"/jsonrpc":                                                rpc(created, "get", "{}"),
+		"/admin-api/x/call":                                       `{"contextId":"` + someID + `","method":"get","argsJson":{},"executorPublicKey":"` + someID + `","dryRun":true}`,
+		"/admin-api/install-application":                          `{"url":"http://127.0.0.1:1/x.wasm","metadata":[]}`,
+		"/admin-api/install-dev-application":                      `{"path":"/does/not/exist.wasm","metadata":[]}`,
+		"/admin-api/x/applications":                               "not wasm",
+		"/admin-api/contexts":                                     `{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`,
+		"/admin-api/contexts/invite":                              `{"contextId":"` + someID + `","inviterId":"` + someID + `","inviteeId":"` + someID + `"}`,
+		"/admin-api/contexts/invite_by_open_invitation":           `{"contextId":"` + someID + `","inviterId":"` + someID + `","validForBlocks":60}`,
+		"/admin-api/contexts/join":                                `{"invitationPayload":"x"}`,
+		"/admin-api/contexts/join_by_open_invitation":             `{"invitation":{},"newMemberPublicKey":"` + someID + `"}`,
+		"/admin-api/x/join":                                       `{"invitation":"mero1x"}`,
+		"/admin-api/x/contexts/" + someID + "/invitations":        `{"executorPublicKey":"` + someID + `"}`,
+		"/admin-api/x/contexts/" + someID + "/invitations/revoke": `{"executorPublicKey":"` + someID + `","invitation":"` + someID + `"}`,
+		"/admin-api/x/contexts/" + someID + "/sync":               `{}`,
+		"/admin-api/x/contexts/" + someID + "/verify":             `{"log":true,"repair":true}`,
+		"/admin-api/contexts/" + someID + "/application":          `{"applicationId":"` + someID + `","executorPublicKey":"` + someID + `"}`,
+		"/admin-api/alias/create/context":                         `{"alias":"bob","contextId":"` + someID + `"}`,
+		"/admin-api/alias/create/application":                     `{"alias":"bob","applicationId":"` + someID + `"}`,
+		"/admin-api/alias/create/identity/" + someID:              `{"alias":"bob","identity":"` + someID + `"}`,
+		"/admin-api/x/tokens":                                     `{"name":"x","scopes":["keys:create"]}`,
 	}
 	body := ""
 	if rt.Method == http.MethodPost || rt.Method == http.MethodPut {
@@ -185,6 +206,8 @@ func narrowScopes(access string) (narrow []string, enough string) {
 		return nil, "blob:add"
 	case access == "admin":
 		return []string{"keys application blob context package"}, "admin"
+	case access == "context:invite[…]":
+		return []string{"blob", "context:list", "context:invite[" + other + "]", "context:invite[" + someID + "," + other + "]"}, "context:invite[" + someID + "," + someID + "]"
 	case access == "context:execute[…]":
 		return []string{
 			"blob", "context:list", "context:execute[" + other + "]", "context[" + someID + "," + other + "]",

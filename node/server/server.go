@@ -23,6 +23,7 @@ import (
 	"mero/node/inspect"
 	"mero/node/replica"
 	"mero/node/store"
+	"mero/node/syncer"
 )
 
 // Deps are what a Server is built from; all are required.
@@ -31,8 +32,10 @@ type Deps struct {
 	Store    *store.Store
 	Apps     *apps.Library
 	Contexts *replica.Set
-	// Peers describes who is connected now.
+	Sync     *syncer.Syncer
+	// Peers describes who is connected now; Addrs are where others reach this node.
 	Peers func() []api.Peer
+	Addrs func() []string
 	// Status describes the node; it may take a moment.
 	Status  func() api.Status
 	Log     zerolog.Logger

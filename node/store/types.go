@@ -116,6 +116,10 @@ func NewIdentity(now time.Time) (Identity, error) {
 	return i, err
 }
 
+// Renew makes the identity another writer (R3): numbers of the one that it was may be
+// known to others, and are not given again.
+func (i *Identity) Renew() { i.Incarnation, i.Seq = delta.NewIncarnation(), 0 }
+
 // PrivateKey signs for the member.
 func (i Identity) PrivateKey() ident.PrivateKey { return ident.PrivateKeyFromSeed(i.Key) }
 
