@@ -24,9 +24,8 @@ func TestActions(t *testing.T) {
 	ca := a.create()
 	a.put(ca, "k", "v")
 	genesis := a.log(ca.Context)[0]
-	_, key := a.key(ca.Context)
 	cb := b.join(a, ca) // without the application: nothing is folded, so nothing is pinned
-	w, last, total := newWriter(ca.Context, key), genesis, 0
+	w, last, total := a.writer(ca), genesis, 0
 	for i, p := range published {
 		raw, err := hex.DecodeString(p.Artifact)
 		must(t, err)

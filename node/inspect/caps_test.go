@@ -13,6 +13,7 @@ import (
 	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/replica"
+	"mero/node/store"
 )
 
 // deletions is an artifact of so many actions.
@@ -31,17 +32,21 @@ func alone(t *testing.T) (*home, writer, *delta.Delta) {
 	t.Helper()
 	h, contextKey, key := newHome(t), ident.NewPrivateKey(), delta.NewEpochKey()
 	w := newWriter(ident.ContextID(contextKey.Public()), key)
-	sealing, err := ident.NewSealKey()
+	who, err := store.NewIdentity(time.Now())
+	must(t, err)
+	w.key = who.PrivateKey()
+	sealing, err := who.SealKey()
+	must(t, err)
+	wrap, err := delta.WrapEpoch(w.context, key, who.Public(), sealing.Public())
 	must(t, err)
 	form, err := delta.EncodeGenesis(delta.Genesis{Semantics: 1, App: ident.AppID{1}, SealKey: sealing.Public(), StateQuota: 1 << 20})
 	must(t, err)
 	genesis, err := delta.Seal(delta.Header{
 		Context: w.context, Kind: delta.KindGenesis, Author: w.key.Public(), Incarnation: w.inc, Seq: 1, Time: delta.NextTime(time.Now()),
-	}, form, key, nil, w.key, &contextKey)
+	}, form, key, []delta.Wrap{wrap}, w.key, &contextKey)
 	must(t, err)
-	member, err := h.set.NewIdentity(t.Context())
-	must(t, err)
-	_, err = h.set.Join(t.Context(), replica.Invitee{Genesis: genesis.Bytes(), Keys: []delta.EpochKey{key}, Member: member})
+	must(t, h.store.PutIdentity(t.Context(), who))
+	_, err = h.set.JoinWith(t.Context(), replica.Admission{Genesis: genesis.Bytes(), Delta: genesis.Bytes()}, who.Public())
 	must(t, err)
 	return h, w, genesis
 }

@@ -129,10 +129,15 @@ func (h *home) key(id ident.ContextID) (genesis []byte, key delta.EpochKey) {
 // join makes a replica of a context of another home.
 func (h *home) join(from *home, c replica.Created) replica.Created {
 	h.t.Helper()
-	genesis, key := from.key(c.Context)
 	member, err := h.set.NewIdentity(h.t.Context())
 	must(h.t, err)
-	id, err := h.set.Join(h.t.Context(), replica.Invitee{Genesis: genesis, Keys: []delta.EpochKey{key}, Member: member})
+	inv, err := from.set.Invite(h.t.Context(), replica.InviteRequest{Context: c.Context, Executor: c.Member, To: member})
+	must(h.t, err)
+	req, err := h.set.Request(inv, member, "peer")
+	must(h.t, err)
+	a, err := from.set.Admit(h.t.Context(), c.Context, inv, req)
+	must(h.t, err)
+	id, err := h.set.JoinWith(h.t.Context(), a, member)
 	must(h.t, err)
 	return replica.Created{Context: id, Member: member}
 }
@@ -219,6 +224,20 @@ type writer struct {
 
 func newWriter(id ident.ContextID, epoch delta.EpochKey) writer {
 	return writer{key: ident.NewPrivateKey(), inc: delta.NewIncarnation(), context: id, epoch: epoch}
+}
+
+// writer is another writer of the member that a home is in a context.
+func (h *home) writer(c replica.Created) writer {
+	h.t.Helper()
+	_, epoch := h.key(c.Context)
+	w := newWriter(c.Context, epoch)
+	view, err := h.store.View(c.Context)
+	must(h.t, err)
+	defer view.Close()
+	owned, err := view.Identities()
+	must(h.t, err)
+	w.key = owned[0].PrivateKey()
+	return w
 }
 
 // seal makes the writer's delta of a number, so long after the latest parent.

@@ -19,13 +19,16 @@ func (h *home) join(from *home, c replica.Created) replica.Created {
 	return h.joinAs(from, c, members.Plain)
 }
 
+// joinAs is join as something, with all that there is.
 func (h *home) joinAs(from *home, c replica.Created, role members.Role) replica.Created {
 	h.t.Helper()
 	member, err := h.set.NewIdentity(h.t.Context())
 	must(h.t, err)
 	inv, err := from.set.Invite(h.t.Context(), replica.InviteRequest{Context: c.Context, Executor: c.Member, To: member, Role: role})
 	must(h.t, err)
-	return h.joinBy(from, inv, member)
+	joined := h.joinBy(from, inv, member)
+	h.receive(joined, from.log(c)...)
+	return joined
 }
 
 // joinBy makes a replica by an invitation, which a home answers.
@@ -44,6 +47,9 @@ func (h *home) joinBy(from *home, inv members.Invitation, member ident.PublicKey
 // crew is how many keys the authors of a world have among them, who are all members
 // from the beginning. An author is one of them in an incarnation of its own.
 const crew = 4
+
+// populated is how many deltas let in the crew and the resident.
+const populated = crew + 1
 
 func crewKey(i int) ident.PrivateKey {
 	return ident.PrivateKeyFromSeed([32]byte{'c', 'r', 'e', 'w', byte(i)})

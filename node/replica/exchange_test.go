@@ -193,7 +193,7 @@ func TestEnvelopes(t *testing.T) {
 	if diff := cmp.Diff([]delta.ID{missed.ID()}, known.Missing); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]int{history.Parents: 1}, known.Held); diff != "" || known.Deltas != 2 {
+	if diff := cmp.Diff(map[string]int{history.Parents: 1}, known.Held); diff != "" || known.Deltas != 2+populated {
 		t.Errorf("%d deltas; held (-want +got):\n%s", known.Deltas, diff)
 	}
 }
@@ -265,7 +265,7 @@ func TestReceiveManySteps(t *testing.T) {
 	if info := h.info(c); got.New != 2 || info.Waiting != 1 {
 		t.Errorf("%+v; %d wait", got, info.Waiting)
 	}
-	if info := h.info(c); info.Deltas != 651 {
+	if info := h.info(c); info.Deltas != 651+populated {
 		t.Errorf("%d deltas are folded", info.Deltas)
 	}
 	// The id names it: whatever else the envelope says is not looked at.
@@ -294,11 +294,11 @@ func TestGraphsLeaveMemory(t *testing.T) {
 		most   int
 		loaded []bool
 	}{
-		{40, []bool{true, true, true, true}},
-		{39, []bool{true, false, true, true}},
-		{20, []bool{true, false, false, true}},
-		{19, []bool{true, false, false, false}},
-		{9, []bool{false, false, false, false}},
+		{40 + 4*populated, []bool{true, true, true, true}},
+		{39 + 4*populated, []bool{true, false, true, true}},
+		{20 + 2*populated, []bool{true, false, false, true}},
+		{19 + 2*populated, []bool{true, false, false, false}},
+		{9 + populated, []bool{false, false, false, false}},
 	} {
 		h.set.Trim(row.most)
 		var loaded []bool

@@ -51,7 +51,7 @@ func TestStepIsBoundedByBytes(t *testing.T) {
 	if got := h.receive(s.c, list...); got.New != 4 || got.Waiting != 0 {
 		t.Errorf("received as %+v", got)
 	}
-	if info := h.info(s.c); info.Waiting != 0 || info.Deltas != 6 || info.StateBytes < 96<<20 {
+	if info := h.info(s.c); info.Waiting != 0 || info.Deltas != 6+populated || info.StateBytes < 96<<20 {
 		t.Errorf("the record is %+v", info)
 	}
 	if n := steps() - before; n != 2 {

@@ -29,7 +29,7 @@ type waiters struct {
 // waiters makes them at a time of their own, the last one of them long after it.
 func (w *world) waiters(rng *rand.Rand, key string, sealed delta.EpochKey, n int) *waiters {
 	w.t.Helper()
-	out := &waiters{author: newAuthor(rng), key: key}
+	out := &waiters{author: authorOf(int(key[0]-'A')%crew, rng), key: key}
 	form, ticks := payload(w.t, "a"+key+"x"), 2000*uint64(key[0]-'A'+1)
 	if sealed == w.key {
 		out.first = w.seal(out.author, ticks, form, w.creator.last).Bytes()
@@ -110,7 +110,7 @@ func TestWaitingIsLimited(t *testing.T) {
 	for _, one := range append(late, crowd[:2]...) {
 		refused(one.list[len(one.list)-1])
 	}
-	if info := h.info(c); info.Waiting != 4*perAuthor || info.Deltas != 2 {
+	if info := h.info(c); info.Waiting != 4*perAuthor || info.Deltas != 2+populated {
 		t.Errorf("the record is %+v", info)
 	}
 	free := w.write(w.creator, 1, tape("sff"))
@@ -232,7 +232,7 @@ func TestApplicationComesLater(t *testing.T) {
 				t.Errorf("%s is %s %q, want %q", name, rec.Fate, rec.Reason, want.reason)
 			}
 		}
-		if info := h.info(s.c); info.Waiting != 4 || info.Deltas != 1 || info.Voids != 0 || len(h.state(s.c)) > 0 {
+		if info := h.info(s.c); info.Waiting != 4 || info.Deltas != 1+populated || info.Voids != 0 || len(h.state(s.c)) > 0 {
 			t.Errorf("the record is %+v, the state %v", info, h.state(s.c))
 		}
 		_, err := h.set.Execute(t.Context(), replica.Request{Context: s.c.Context, Method: "do", Input: tape(), Executor: s.c.Member})
@@ -259,7 +259,7 @@ func TestApplicationComesLater(t *testing.T) {
 	h.installTape()
 	must(t, h.set.Reconsider(t.Context(), s.c.Context))
 	s.same()
-	if info := h.info(s.c); info.Deltas != 5 {
+	if info := h.info(s.c); info.Deltas != 5+populated {
 		t.Errorf("the record is %+v", info)
 	}
 	h.verify(s.c.Context)

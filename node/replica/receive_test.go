@@ -12,12 +12,13 @@ import (
 
 // history is a context on two nodes that wrote at the same time, as the deltas
 // that both made.
-func concurrent(t *testing.T, app string, rounds int) (*home, replica.Created, [][]byte) {
+func concurrent(t *testing.T, app string, rounds int) (*home, replica.Created, *world, [][]byte) {
 	t.Helper()
 	a, b := newQuickHome(t), newQuickHome(t)
 	ca := a.create(app, "{}")
 	b.install(app)
 	cb := b.join(a, ca)
+	w := (&appProbe{t: t}).worldOf(a, ca)
 	b.receive(cb, a.log(ca)...)
 	for i := range rounds {
 		a.ok(ca, "set", kv{fmt.Sprint("k", i%5), fmt.Sprint("a", i)})
@@ -39,18 +40,18 @@ func concurrent(t *testing.T, app string, rounds int) (*home, replica.Created, [
 	}
 	a.verify(ca.Context)
 	b.verify(cb.Context)
-	return a, ca, a.log(ca)
+	return a, ca, w, a.log(ca)
 }
 
 func TestAnyOrderGivesOneState(t *testing.T) {
-	a, ca, log := concurrent(t, "rawkv", 14)
+	a, ca, w, log := concurrent(t, "rawkv", 14)
 	want, state := a.info(ca), a.state(ca)
 	c := newQuickHome(t)
 	c.install("rawkv")
 	orders := 40
 	for seed := range orders {
 		rng := rand.New(rand.NewPCG(1, uint64(seed)))
-		cc := c.join(a, ca)
+		cc := w.join(c)
 		for _, i := range rng.Perm(len(log)) {
 			c.receive(cc, log[i])
 		}

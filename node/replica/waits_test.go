@@ -112,7 +112,7 @@ func TestStrangers(t *testing.T) {
 	if got := s.take(first); got.New != 0 || len(got.Refused) != 3 {
 		t.Errorf("it is received as %+v", got)
 	}
-	if info := h.info(s.c); info.Waiting != 0 || info.Voids != 0 || len(h.log(s.c)) != 1 {
+	if info := h.info(s.c); info.Waiting != 0 || info.Voids != 0 || len(h.log(s.c)) != 1+populated {
 		t.Errorf("the record is %+v", info)
 	}
 	s.same()
