@@ -254,7 +254,8 @@ func (s *Syncer) open(ctx context.Context, peer string, p netkit.Protocol) (t *t
 	}, nil
 }
 
-// close ends a stream that this node opened. An error of the other's making costs it.
+// close ends a stream that this node opened, after the last answer was read: so how that
+// goes does not matter. An error of the other's making costs it.
 func (t *talk) close(err error) error {
 	if err != nil {
 		var version *wire.VersionError
@@ -266,7 +267,8 @@ func (t *talk) close(err error) error {
 		return err
 	}
 	t.closed = true
-	return t.stream.Close()
+	_ = t.stream.Close()
+	return nil
 }
 
 // invitationCodes are the reasons of refused joins on the wire, and what they mean.
