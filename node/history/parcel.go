@@ -3,8 +3,6 @@ package history
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
 	"sync"
 
 	"mero/node/delta"
@@ -29,47 +27,6 @@ type Parcel struct {
 	// Unsealed: the key was here, and Stranger says what it told.
 	Unsealed bool
 	Stranger error
-}
-
-// Unpack opens envelopes that were handed to the context of a snapshot, on all cores:
-// verifying signatures is most of the work. Those of deltas that are stored already are
-// only counted. What is no delta of the context is dropped.
-func Unpack(view *store.View, envelopes [][]byte) (parcels []Parcel, known int, dropped []Dropped) {
-	id, keys := view.Context().ID, &ring{view: view, keys: make(map[delta.EpochID]*delta.EpochKey)}
-	fresh := slices.DeleteFunc(slices.Clone(envelopes), func(raw []byte) bool { return isStored(view, raw) })
-	all := make([]Parcel, len(fresh))
-	errs := make([]error, len(fresh))
-	var (
-		wg   sync.WaitGroup
-		next = make(chan int, len(fresh))
-	)
-	for i := range fresh {
-		next <- i
-	}
-	close(next)
-	for range min(runtime.GOMAXPROCS(0), len(fresh)) {
-		wg.Go(func() {
-			for i := range next {
-				p := &all[i]
-				if *p, errs[i] = Open(id, fresh[i]); errs[i] != nil {
-					continue
-				}
-				if key, here := keys.get(p.Header.Epoch); here {
-					p.Unseal(*key)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	parcels = all[:0]
-	for i, p := range all {
-		if errs[i] != nil {
-			dropped = append(dropped, Dropped{ID: p.ID, Author: p.Header.Author, Err: errs[i]})
-			continue
-		}
-		parcels = append(parcels, p)
-	}
-	return parcels, len(envelopes) - len(fresh), dropped
 }
 
 // isStored reports whether an envelope has the id of a delta that is stored, which

@@ -99,7 +99,7 @@ func (r *replica) gather(ctx context.Context) {
 func (r *replica) takeIn(ctx context.Context) {
 	r.mu.Lock()
 	n, parcels, bytes := 0, 0, 0
-	for n < len(r.inbox) && (n == 0 || parcels+len(r.inbox[n].parcels) <= maxParcels && bytes+r.inbox[n].bytes() <= maxParcelBytes) {
+	for n < len(r.inbox) && (n == 0 || parcels+len(r.inbox[n].parcels) <= history.MaxLot && bytes+r.inbox[n].bytes() <= history.MaxLotBytes) {
 		parcels += len(r.inbox[n].parcels)
 		bytes += r.inbox[n].bytes()
 		n++

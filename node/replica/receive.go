@@ -16,15 +16,6 @@ import (
 	"mero/node/vm"
 )
 
-// maxParcels is how many deltas from elsewhere share a step, and maxParcelBytes how
-// many bytes of envelopes, if it is more than one. Of late ones maxLate share a step, and
-// so a roll-back (R8); of others so many would keep calls waiting for nothing.
-const (
-	maxParcels     = 256
-	maxLate        = 4096
-	maxParcelBytes = 32 << 20
-)
-
 // Received says what became of deltas that were handed in.
 type Received struct {
 	// New were not known before; Duplicate were.
@@ -47,8 +38,15 @@ type Received struct {
 // keeps this node from working (disk, memory, ctx); then some of the deltas may
 // have been taken, and handing all in again is harmless.
 func (s *Set) Receive(ctx context.Context, id ident.ContextID, envelopes [][]byte) (*Received, error) {
-	steps := inSteps(envelopes, func(envelope []byte) int { return len(envelope) })
-	return s.receiveAll(ctx, id, len(steps), func(i int) prepared { return s.unpack(id, steps[i]) })
+	steps := history.InSteps(envelopes, func(envelope []byte) int { return len(envelope) })
+	return s.receiveAll(ctx, id, len(steps), func(i int) (history.Lot, error) {
+		view, err := s.view(id)
+		if err != nil {
+			return history.Lot{}, err
+		}
+		defer view.Close()
+		return history.Unpack(view, steps[i]), nil
+	})
 }
 
 // ReceiveOpened is Receive of what Open has verified for this context.
@@ -58,86 +56,41 @@ func (s *Set) ReceiveOpened(ctx context.Context, id ident.ContextID, parcels []P
 			return nil, fmt.Errorf("delta %s of context %s was opened for another than %s", parcels[i].ID, parcels[i].Header.Context, id)
 		}
 	}
-	steps := inSteps(parcels, func(p Parcel) int { return len(p.Raw) })
-	return s.receiveAll(ctx, id, len(steps), func(i int) prepared { return prepared{parcels: steps[i]} })
-}
-
-// inSteps divides deltas into those that may share a step.
-func inSteps[D any](deltas []D, size func(D) int) (steps [][]D) {
-	for len(deltas) > 0 {
-		n, bytes := 1, size(deltas[0])
-		for n < min(len(deltas), maxParcels) && bytes+size(deltas[n]) <= maxParcelBytes {
-			bytes += size(deltas[n])
-			n++
-		}
-		steps = append(steps, deltas[:n:n])
-		deltas = deltas[n:]
-	}
-	return steps
-}
-
-// prepared are deltas for one step.
-type prepared struct {
-	parcels []Parcel
-	known   int       // how many more there were that are stored already
-	refused []Refusal // what was no delta
-	err     error
-}
-
-// isLate reports whether some come before the last delta of the state, and more may
-// share their step.
-func (p *prepared) isLate(last delta.Time) bool {
-	late, bytes := false, 0
-	for i := range p.parcels {
-		late = late || p.parcels[i].Header.Time <= last
-		bytes += len(p.parcels[i].Raw)
-	}
-	return late && p.err == nil && len(p.parcels) <= maxLate-maxParcels && bytes <= maxParcelBytes/2
-}
-
-func (p *prepared) add(more prepared) {
-	p.parcels, p.known, p.refused, p.err = append(p.parcels, more.parcels...), p.known+more.known, append(p.refused, more.refused...), more.err
-}
-
-func (s *Set) unpack(id ident.ContextID, envelopes [][]byte) (p prepared) {
-	view, err := s.view(id)
-	if err != nil {
-		return prepared{err: err}
-	}
-	defer view.Close()
-	parcels, known, dropped := history.Unpack(view, envelopes)
-	p.parcels, p.known = parcels, known
-	for _, d := range dropped {
-		p.refused = append(p.refused, s.refusal(d))
-	}
-	return p
+	steps := history.InSteps(parcels, func(p Parcel) int { return len(p.Raw) })
+	return s.receiveAll(ctx, id, len(steps), func(i int) (history.Lot, error) { return history.Lot{Parcels: steps[i]}, nil })
 }
 
 // receiveAll takes in steps, and prepares one while the one before it is folded.
-func (s *Set) receiveAll(ctx context.Context, id ident.ContextID, steps int, prepare func(int) prepared) (*Received, error) {
+func (s *Set) receiveAll(ctx context.Context, id ident.ContextID, steps int, prepare func(int) (history.Lot, error)) (*Received, error) {
 	view, err := s.view(id) // no queue is made for an id that a stranger chose
 	if err != nil {
 		return nil, err
 	}
 	last := view.Context().Last.Time
 	view.Close()
-	all, next := &Received{}, prepared{}
+	all := &Received{}
+	var next history.Lot
 	for i := 0; i < steps; {
 		now := next
 		if i == 0 {
-			now = prepare(0)
+			now, err = prepare(0)
 		}
-		for i++; i < steps && now.isLate(last); i++ {
-			now.add(prepare(i))
+		for i++; i < steps && err == nil && now.IsLate(last); i++ {
+			var more history.Lot
+			more, err = prepare(i)
+			now.Add(more)
+		}
+		if err != nil {
+			return all, err
 		}
 		var wg sync.WaitGroup
 		if i < steps {
-			wg.Go(func() { next = prepare(i) })
+			wg.Go(func() { next, err = prepare(i) })
 		}
-		got, err := s.receive(ctx, id, now)
+		got, taken := s.receive(ctx, id, now)
 		wg.Wait()
-		if err != nil {
-			return all, err
+		if taken != nil {
+			return all, taken
 		}
 		all.add(got)
 	}
@@ -154,16 +107,17 @@ func (r *Received) add(o *Received) {
 	r.Refused = append(r.Refused, o.Refused...)
 }
 
-func (s *Set) receive(ctx context.Context, id ident.ContextID, p prepared) (got *Received, err error) {
-	if p.err != nil {
-		return nil, p.err
+func (s *Set) receive(ctx context.Context, id ident.ContextID, lot history.Lot) (got *Received, err error) {
+	var refused []Refusal
+	for _, d := range lot.Dropped {
+		refused = append(refused, s.refusal(d))
 	}
-	got = &Received{Refused: p.refused}
-	for again := len(p.parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
+	got = &Received{Refused: refused}
+	for again := len(lot.Parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
 		// Somebody else's patience may have ended, who took in what lay there.
-		got, err = s.replica(id).deliver(ctx, p.parcels, p.refused)
+		got, err = s.replica(id).deliver(ctx, lot.Parcels, refused)
 	}
-	got.Duplicate += p.known
+	got.Duplicate += lot.Known
 	for _, refusal := range got.Refused {
 		s.refused(id, refusal)
 	}
