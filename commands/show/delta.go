@@ -43,6 +43,20 @@ func remarksText(r *api.DeltaRow) string {
 	return strings.Join(words, ", ")
 }
 
+// member prints a change of the membership.
+func (p Printer) member(m *api.MemberPayload) {
+	if m.Revoked != nil {
+		Pairs(p.W, "revoked invitation", p.ID(*m.Revoked))
+	}
+	if a := m.Admit; a != nil {
+		cells := []string{"admitted", p.ID(a.Member), "as", Printable(a.Role)}
+		if a.Invitation != nil && a.Inviter != nil {
+			cells = append(cells, "invitation", p.ID(*a.Invitation), "invited by", p.ID(*a.Inviter))
+		}
+		Pairs(p.W, cells...)
+	}
+}
+
 // payload prints what a delta says.
 func (p Printer) payload(d *api.DeltaDetail) {
 	said := d.Payload
@@ -61,6 +75,10 @@ func (p Printer) payload(d *api.DeltaDetail) {
 			p.W, "application", p.ID(u.ApplicationID), "package", Printable(strings.TrimSpace(u.Package+" "+u.Version)), "code", p.ID(u.Code),
 			"migration", Printable(u.MigrateMethod),
 		)
+		return
+	}
+	if m := said.Member; m != nil {
+		p.member(m)
 		return
 	}
 	var cells []string

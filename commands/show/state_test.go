@@ -90,6 +90,15 @@ func TestDelta(t *testing.T) {
 	if got := printed(func(p show.Printer) { p.Delta(&d) }); !strings.Contains(got, "migration    migrate\n") || !strings.Contains(got, "notes 2") {
 		t.Errorf("an update:\n%s", got)
 	}
+	id, who := api.Hash{1}, ident.PublicKey{2}
+	d.Payload = &api.DeltaPayload{Member: &api.MemberPayload{Admit: &api.AdmitPayload{Member: who, Role: "admin\x1b", Invitation: &id, Inviter: &who}}}
+	if got := printed(func(p show.Printer) { p.Delta(&d) }); !strings.Contains(got, "admitted    "+who.Short()) || !strings.Contains(got, `admin\x1b`) || !strings.Contains(got, id.String()[:8]) {
+		t.Errorf("an admission:\n%s", got)
+	}
+	d.Payload = &api.DeltaPayload{Member: &api.MemberPayload{Revoked: &id}}
+	if got := printed(func(p show.Printer) { p.Delta(&d) }); !strings.Contains(got, "revoked invitation  "+id.String()[:8]) {
+		t.Errorf("a revocation:\n%s", got)
+	}
 	d.Payload, d.Unopened = nil, "no key"
 	if got := printed(func(p show.Printer) { p.Delta(&d) }); !strings.Contains(got, "cannot be read: no key") {
 		t.Errorf("unopened:\n%s", got)

@@ -247,6 +247,26 @@ type DeltaPayload struct {
 	Operations *OperationsPayload `json:"operations,omitempty"`
 	// Update is set for a change of the application (R10).
 	Update *UpdatePayload `json:"update,omitempty"`
+	// Member is set for a change of the membership (R10).
+	Member *MemberPayload `json:"member,omitempty"`
+}
+
+// MemberPayload is a change of a context's membership: one of its fields is set.
+type MemberPayload struct {
+	Admit *AdmitPayload `json:"admit,omitempty"`
+	// Revoked is the id of an invitation that is good no more.
+	Revoked *Hash `json:"revoked,omitempty"`
+}
+
+// AdmitPayload is a member that is taken in.
+type AdmitPayload struct {
+	Member ident.PublicKey `json:"member"`
+	// Role is admin, member or read-only.
+	Role string `json:"role"`
+	// Invitation is the id of the one that it came by, and Inviter who issued that; absent
+	// when that cannot be read.
+	Invitation *Hash            `json:"invitation,omitempty"`
+	Inviter    *ident.PublicKey `json:"inviter,omitempty"`
 }
 
 // OperationsPayload describes operations on host-managed collections.

@@ -11,6 +11,7 @@ import (
 	"mero/node/artifact"
 	"mero/node/collections"
 	"mero/node/delta"
+	"mero/node/members"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -86,6 +87,9 @@ func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 			ApplicationID: a.App, Code: api.Hash(a.Code), Package: a.Package, Version: a.Version, MigrateMethod: a.Migrate,
 		}}
 	}
+	if p.member != nil {
+		return &api.DeltaPayload{Member: memberShape(p.member)}
+	}
 	out := &api.DeltaPayload{}
 	switch s := &p.state; {
 	case s.Call != nil:
@@ -103,6 +107,19 @@ func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 		out.Events = append(out.Events, api.EventDetail{Kind: e.Kind, Data: content(e.Data), Handler: e.Handler})
 	}
 	return out
+}
+
+func memberShape(m *delta.Member) *api.MemberPayload {
+	if m.Admit == nil {
+		revoked := api.Hash(*m.Revoke)
+		return &api.MemberPayload{Revoked: &revoked}
+	}
+	out := &api.AdmitPayload{Member: m.Admit.Key, Role: members.Role(m.Admit.Role).String()}
+	if inv, err := members.DecodeInvitation(m.Admit.Invitation); err == nil {
+		id := api.Hash(inv.ID())
+		out.Invitation, out.Inviter = &id, &inv.Issuer
+	}
+	return &api.MemberPayload{Admit: out}
 }
 
 // Operations tells operations on collections, as a delta carries them, at most

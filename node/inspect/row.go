@@ -122,6 +122,7 @@ func fateName(f store.Fate) string {
 type opened struct {
 	genesis *delta.Genesis
 	update  *delta.App
+	member  *delta.Member
 	state   delta.State
 }
 
@@ -158,6 +159,12 @@ func (r *rowReader) open(d *delta.Delta) (*opened, string, error) {
 			return nil, err.Error(), nil //nolint:nilerr // it is the answer
 		}
 		return &opened{update: &a}, "", nil
+	case delta.KindMember:
+		m, err := delta.DecodeMember(form)
+		if err != nil {
+			return nil, err.Error(), nil //nolint:nilerr // it is the answer
+		}
+		return &opened{member: &m}, "", nil
 	default:
 		return nil, "this release does not know what a delta of kind " + h.Kind.String() + " says", nil
 	}

@@ -60,6 +60,9 @@ func (h *home) plain(c replica.Created) map[string]string {
 	for _, raw := range h.log(c) {
 		d, err := delta.Open(raw)
 		must(h.t, err)
+		if d.Header().Kind != delta.KindState {
+			continue
+		}
 		form, err := d.Payload(key)
 		must(h.t, err)
 		payload, err := delta.DecodeState(form)
