@@ -15,6 +15,7 @@ import (
 	"mero/node/collections"
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/vm"
 )
@@ -26,9 +27,9 @@ const (
 )
 
 // TestUpdatesHosted has three members write all kinds of collections at the same time
-// and hear of a part of what others made, while the creator, on two nodes that do not
-// hear all of each other either, updates the application again and again, mostly with a
-// migration that rests on all that it finds. What each history comes to is told by a
+// and hear of a part of what others made, while an admin and the creator, on two nodes
+// that do not hear all of each other either, update the application again and again,
+// mostly with a migration that rests on all that it finds. What each history comes to is told by a
 // model that folds it from genesis, and each is given to fresh replicas in random
 // orders, half of them causal, on a node that may lack code that it gets later: one
 // root, one state, one set of heads and of fates (F17, F18). MERO_ORDERS sets how many
@@ -51,7 +52,7 @@ func TestUpdatesHosted(t *testing.T) {
 
 // TestUpdatesGuest is TestUpdatesHosted with an application that keeps its state by
 // itself, so that its code is what applies each delta: which code that is depends on
-// the delta's place.
+// the delta's place. An admin is admitted in the midst of it.
 func TestUpdatesGuest(t *testing.T) {
 	usual := 160
 	if raced {
@@ -220,11 +221,14 @@ func (u *updateTrial) write() (*world, []*delta.Delta) {
 	made, err := u.homes[0].set.Create(u.t.Context(), replica.CreateRequest{App: u.apps[0]})
 	must(u.t, err)
 	at := []replica.Created{made}
-	for _, h := range u.homes[1:] {
-		at = append(at, h.join(u.homes[0], made))
+	for i, role := range []members.Role{members.Admin, members.Plain} {
+		at = append(at, u.homes[i+1].joinAs(u.homes[0], made, role))
 	}
 	w := (&appProbe{t: u.t}).worldOf(u.homes[0], made)
-	second, stranger := newAuthor(u.rng), newAuthor(u.rng)
+	for i, h := range u.homes[1:] {
+		h.receive(at[i+1], u.homes[0].log(made)...)
+	}
+	second, nobody := newAuthor(u.rng), []*author{newAuthor(u.rng), strangerOf(u.rng)}
 	second.key = w.creator.key
 	length, hear := 40, 3*len(at)
 	if u.seed%8 == 0 {
@@ -238,15 +242,16 @@ func (u *updateTrial) write() (*world, []*delta.Delta) {
 		}
 		h := u.homes[i]
 		switch what := u.rng.IntN(40 + length); {
-		case what < 5:
-			_, err := u.homes[0].set.UpdateApp(u.t.Context(), replica.UpdateRequest{
-				Context: w.context, App: u.apps[u.rng.IntN(versions)], Migrate: u.migration(), Executor: made.Member,
+		case what < 6:
+			i := u.rng.IntN(2) // the creator, or an admin
+			_, err := u.homes[i].set.UpdateApp(u.t.Context(), replica.UpdateRequest{
+				Context: w.context, App: u.apps[u.rng.IntN(versions)], Migrate: u.migration(), Executor: at[i].Member,
 			})
 			u.refused(err)
 		case what < 12: // by the creator's other node, or by somebody who may not
 			by := second
-			if what == 11 {
-				by = stranger
+			if what >= 10 {
+				by = nobody[what-10]
 			} else if length == long {
 				i, h = 0, u.homes[0]
 			}
@@ -382,13 +387,18 @@ func (u *updateTrial) play() (*world, []*delta.Delta) {
 	w := newWorld(u.t, u.apps[0], 1<<30)
 	second := newAuthor(u.rng)
 	second.key = w.creator.key
-	authors := []*author{w.creator, second, newAuthor(u.rng), newAuthor(u.rng)}
+	admin := strangerOf(u.rng) // and not before it is admitted
+	authors := []*author{w.creator, second, newAuthor(u.rng), newAuthor(u.rng), admin}
 	log := []*delta.Delta{w.write(w.creator, 1, tape("saa"))}
 	for i := range 40 {
 		by := authors[u.rng.IntN(len(authors))]
 		on := []*delta.Delta{log[0], log[u.rng.IntN(len(log))]}
 		if i%3 == 0 {
 			on = append(on, log[len(log)-1])
+		}
+		if i == 12 {
+			log = append(log, w.admit(second, admin.key, members.Admin, on...))
+			continue
 		}
 		kind, form := delta.KindApp, u.update()
 		if u.rng.IntN(5) > 0 {
