@@ -61,6 +61,7 @@ type Set struct {
 
 	verdicts fold.Verdicts
 	joined   history.Memberships
+	refusals history.Refusals
 	pace     pace
 	queued   chan struct{} // tells Run that cross-context calls wait
 	late     chan struct{} // tells Run that deep is not empty
@@ -68,7 +69,6 @@ type Set struct {
 	mu       sync.Mutex
 	replicas map[ident.ContextID]*replica
 	deep     map[ident.ContextID]struct{} // contexts that a deep roll-back waits for
-	refusals map[ident.ContextID][]Refusal
 }
 
 // NewSet makes the set over what the store holds. It does no I/O.
@@ -81,7 +81,6 @@ func NewSet(deps Deps) *Set {
 		late:     make(chan struct{}, 1),
 		replicas: make(map[ident.ContextID]*replica),
 		deep:     make(map[ident.ContextID]struct{}),
-		refusals: make(map[ident.ContextID][]Refusal),
 	}
 	if deps.OnCommit == nil {
 		s.deps.OnCommit = func(*delta.Delta) {}
@@ -203,8 +202,8 @@ func (s *Set) Delete(ctx context.Context, id ident.ContextID) (bool, error) {
 	s.mu.Lock()
 	delete(s.replicas, id)
 	delete(s.deep, id)
-	delete(s.refusals, id)
 	s.mu.Unlock()
+	s.refusals.Forget(id)
 	s.joined.Drop(id)
 	s.deps.Log.Info().Stringer("context", id).Msg("context deleted from this node")
 	return true, nil

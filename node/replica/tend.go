@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,27 +18,14 @@ const (
 	tendEvery = 10 * time.Second
 	// idleHistory is how long the graph of a context stays in memory unused.
 	idleHistory = 5 * time.Minute
-	// maxRefusals is how many refusals are remembered per context, maxRefusing for
-	// how many contexts.
-	maxRefusals = 64
-	maxRefusing = 256
 )
 
 // Refusal is something that was handed in as a delta and is none, or may not wait
 // here any more.
-type Refusal struct {
-	At     time.Time
-	Delta  delta.ID        // zero: not known
-	Author ident.PublicKey // zero: not known
-	Reason string
-}
+type Refusal = history.Refusal
 
 // Refusals are the last 64 of a context since the node started, oldest first.
-func (s *Set) Refusals(id ident.ContextID) []Refusal {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.refusals[id])
-}
+func (s *Set) Refusals(id ident.ContextID) []Refusal { return s.refusals.Of(id) }
 
 // refusal is what to tell people of a delta that was dropped.
 func (s *Set) refusal(d history.Dropped) Refusal {
@@ -49,16 +35,7 @@ func (s *Set) refusal(d history.Dropped) Refusal {
 // refused remembers a refusal.
 func (s *Set) refused(id ident.ContextID, r Refusal) {
 	s.deps.Log.Warn().Stringer("context", id).Stringer("delta", r.Delta).Str("reason", r.Reason).Msg("delta refused")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, known := s.refusals[id]
-	if !known && len(s.refusals) >= maxRefusing {
-		return
-	}
-	if len(list) >= maxRefusals {
-		list = slices.Delete(list, 0, len(list)-maxRefusals+1)
-	}
-	s.refusals[id] = append(list, r)
+	s.refusals.Add(id, r)
 }
 
 // deepen asks for a deep roll-back of a context.
@@ -314,7 +291,7 @@ func (s *Set) Scrub(ctx context.Context) {
 }
 
 func (s *Set) scrubOne(ctx context.Context, id ident.ContextID) error {
-	rep, err := s.inspected(id, func(view *store.View, rep *Report) error { return s.checkState(ctx, view, rep) })
+	rep, err := s.inspected(id, func(view *store.View, rep *Report) error { return rep.CheckState(ctx, view) })
 	if err != nil {
 		return err
 	}

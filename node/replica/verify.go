@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,37 +23,12 @@ func newSeed() (seed [32]byte) {
 	return seed
 }
 
-// maxProblems bounds what one report names.
-const maxProblems = 16
-
-// Problem is one thing that is not as it must be.
-type Problem struct {
-	What  string
-	Delta delta.ID // zero: none
-	Key   []byte   // of the state; nil: none
-}
-
-// Report is what a check of a context found.
-type Report struct {
-	Context ident.ContextID
-	// Deep says that all deltas were folded again.
-	Deep                  bool
-	Deltas, Void, Waiting uint64
-	Keys, StateBytes      uint64
-	Root                  [32]byte
-	Heads                 []delta.ID
-	// Problems are at most 16; empty when all is well.
-	Problems []Problem
-	// Repaired says that the state was folded again and is right now.
-	Repaired bool
-	Took     time.Duration
-}
-
-func (r *Report) problem(p Problem) {
-	if len(r.Problems) < maxProblems {
-		r.Problems = append(r.Problems, p)
-	}
-}
+// Report is what a check of a context found, and Problem one thing that is not as it
+// must be.
+type (
+	Report  = fold.Report
+	Problem = fold.Problem
+)
 
 // Verify hashes the stored state again, and reads every delta's form and id. If
 // the state is not what its hash says, all deltas are folded again to name the
@@ -62,10 +36,10 @@ func (r *Report) problem(p Problem) {
 // store, or ctx's.
 func (s *Set) Verify(ctx context.Context, id ident.ContextID) (Report, error) {
 	return s.inspected(id, func(view *store.View, rep *Report) error {
-		if err := s.checkState(ctx, view, rep); err != nil {
+		if err := rep.CheckState(ctx, view); err != nil {
 			return err
 		}
-		h, err := s.checkLog(ctx, view, rep, delta.Reopen)
+		h, err := rep.CheckLog(ctx, view, s.deps.Wall(), delta.Reopen)
 		if err != nil || len(rep.Problems) == 0 || h == nil {
 			return err
 		}
@@ -79,10 +53,10 @@ func (s *Set) Verify(ctx context.Context, id ident.ContextID) (Report, error) {
 // Verify.
 func (s *Set) VerifyLog(ctx context.Context, id ident.ContextID) (Report, error) {
 	return s.inspected(id, func(view *store.View, rep *Report) error {
-		if err := s.checkState(ctx, view, rep); err != nil {
+		if err := rep.CheckState(ctx, view); err != nil {
 			return err
 		}
-		h, err := s.checkLog(ctx, view, rep, delta.Open)
+		h, err := rep.CheckLog(ctx, view, s.deps.Wall(), delta.Open)
 		if err != nil || h == nil {
 			return err
 		}
@@ -104,7 +78,7 @@ func (s *Set) Rebuild(ctx context.Context, id ident.ContextID) (Report, error) {
 		return Report{}, fmt.Errorf("rebuild context %s: %w", id, err)
 	}
 	s.metrics.rebuilds.Inc()
-	rep, err := s.inspected(id, func(view *store.View, rep *Report) error { return s.checkState(ctx, view, rep) })
+	rep, err := s.inspected(id, func(view *store.View, rep *Report) error { return rep.CheckState(ctx, view) })
 	rep.Deep, rep.Repaired, rep.Took = true, err == nil && len(rep.Problems) == 0, time.Since(begun)
 	return rep, err
 }
@@ -124,105 +98,6 @@ func (s *Set) inspected(id ident.ContextID, check func(*store.View, *Report) err
 	err = check(view, &rep)
 	rep.Took = time.Since(begun)
 	return rep, err
-}
-
-// checkState hashes the stored state and compares with the record.
-func (s *Set) checkState(ctx context.Context, view *store.View, rep *Report) error {
-	rec := view.Context()
-	sum := store.Context{}.Sum // of nothing
-	for entry, err := range view.StateAll() {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		rep.Keys++
-		rep.StateBytes += fold.EntrySize(entry.Key, entry.Value, true)
-		sum.Replace(entry.Key, nil, entry.Value, false, true)
-	}
-	joined, err := view.Members()
-	if err != nil {
-		return err
-	}
-	switch {
-	case sum != rec.Sum:
-		rep.problem(Problem{What: "the stored state is not what its hash says"})
-	case fold.Root(&rec) != rec.Root:
-		rep.problem(Problem{What: "the root is not that of the state"})
-	case members.DigestOf(joined) != rec.Members:
-		rep.problem(Problem{What: "the stored membership is not what its hash says"})
-	case rep.StateBytes != rec.StateBytes:
-		rep.problem(Problem{What: fmt.Sprintf("the state has %d bytes, its record says %d", rep.StateBytes, rec.StateBytes)})
-	}
-	return nil
-}
-
-// checkLog reads all deltas and makes the graph of them; nil when that cannot be
-// done.
-func (s *Set) checkLog(ctx context.Context, view *store.View, rep *Report, open func([]byte) (*delta.Delta, error)) (*history.History, error) {
-	rec := view.Context()
-	founder, err := history.FounderOf(view)
-	if err != nil {
-		rep.problem(Problem{What: err.Error(), Delta: rec.Genesis})
-		founder.Genesis = rec.Genesis
-	}
-	h := history.New(founder)
-	var counts [4]uint64
-	whole := err == nil
-	for r, err := range view.DeltasByTime(0) {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := checkOne(h, &rec, r, open); err != nil {
-			rep.problem(Problem{What: err.Error(), Delta: r.ID})
-			whole = false
-			continue
-		}
-		counts[min(r.Fate, 3)]++
-		h.Recall(r, s.deps.Wall())
-	}
-	if !whole {
-		return nil, nil
-	}
-	h.Settle()
-	if got := h.Heads(); !slices.Equal(got, rec.Heads) {
-		rep.problem(Problem{What: fmt.Sprintf("the heads are %v, the record says %v", got, rec.Heads)})
-	}
-	for fate, want := range map[store.Fate]uint64{
-		store.FateFolded: rec.Deltas, store.FateVoid: rec.Voids, store.FateWaiting: rec.Waiting,
-	} {
-		if counts[fate] != want {
-			rep.problem(Problem{What: fmt.Sprintf("%d deltas are %s, the record says %d", counts[fate], fate, want)})
-		}
-	}
-	return h, nil
-}
-
-// checkOne checks one delta of the log and puts it into the graph.
-func checkOne(h *history.History, rec *store.Context, r store.DeltaRecord, open func([]byte) (*delta.Delta, error)) error {
-	d, err := open(r.Bytes)
-	var newer *delta.UpgradeError
-	var (
-		header delta.Header
-		id     delta.ID
-	)
-	switch {
-	case errors.As(err, &newer):
-		id, header = newer.ID, newer.Header
-	case err != nil:
-		return err
-	default:
-		id, header = d.ID(), d.Header()
-	}
-	if id != r.ID || header.Context != rec.ID || header.Time != r.Time {
-		return fmt.Errorf("its bytes are those of delta %s", id)
-	}
-	_, err = h.Add(id, header)
-	return err
 }
 
 // checkFold folds everything again and compares.
@@ -254,18 +129,18 @@ func (j *job) compare(view *store.View, rep *Report) error {
 			return err
 		}
 		if fate, reason := j.fate(id); fate != was.Fate {
-			rep.problem(Problem{What: strings.TrimSpace(fmt.Sprintf("it is %s, folding again says %s %s", was.Fate, fate, reason)), Delta: id})
+			rep.Add(Problem{What: strings.TrimSpace(fmt.Sprintf("it is %s, folding again says %s %s", was.Fate, fate, reason)), Delta: id})
 		}
 	}
 	for id, w := range j.held {
-		rep.problem(Problem{What: "this node cannot fold it now: " + w.Words, Delta: id})
+		rep.Add(Problem{What: "this node cannot fold it now: " + w.Words, Delta: id})
 	}
 	label := members.First
 	for _, id := range j.folded {
 		label = j.log.Union(label, j.labels[id])
 	}
 	if j.log.View(label).Digest() != view.Context().Members {
-		rep.problem(Problem{What: "the membership is not what the deltas give"})
+		rep.Add(Problem{What: "the membership is not what the deltas give"})
 	}
 	if j.b.Rec.Sum == view.Context().Sum && len(rep.Problems) == 0 {
 		return nil
@@ -287,14 +162,14 @@ func (j *job) differ(view *store.View, rep *Report) error {
 		}
 		switch {
 		case !ok:
-			rep.problem(Problem{What: "key of the state that no delta made", Key: entry.Key})
+			rep.Add(Problem{What: "key of the state that no delta made", Key: entry.Key})
 		case !bytes.Equal(value, entry.Value):
-			rep.problem(Problem{What: "value of the state that is not what the deltas give", Key: entry.Key})
+			rep.Add(Problem{What: "value of the state that is not what the deltas give", Key: entry.Key})
 		}
 	}
 	lacks := func(key string, there bool) {
 		if _, ok := seen[key]; !ok && there {
-			rep.problem(Problem{What: "key that the deltas give and the state lacks", Key: []byte(key)})
+			rep.Add(Problem{What: "key that the deltas give and the state lacks", Key: []byte(key)})
 		}
 	}
 	for e := range j.b.Values.All() {
