@@ -95,10 +95,10 @@ func buildCache(t *testing.T) string {
 	return filepath.Join(dir, "go-build")
 }
 
-// shareCache gives the nodes default and n2 one cache of compiled applications,
+// shareCache gives the nodes default, n2 and n3 one cache of compiled applications,
 // since compiling is most of what a script takes.
 func shareCache(work, cache string) error {
-	for _, node := range []string{"default", "n2"} {
+	for _, node := range []string{"default", "n2", "n3"} {
 		dir := filepath.Join(work, "home", node)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err

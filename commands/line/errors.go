@@ -234,6 +234,9 @@ func explainCall(e *api.RPCError) (code int, hint string) {
 	case api.RPCAliasResolutionFailed:
 		return ExitNotFound, "see mero alias list"
 	case api.RPCUnauthorized:
+		if e.Kind == api.KindNotAllowed {
+			return ExitDenied, "see mero context members CONTEXT"
+		}
 		return ExitDenied, "see mero identity list --context CONTEXT"
 	case api.RPCParse:
 		return ExitUsage, ""

@@ -116,6 +116,8 @@ func (e *RPCError) Error() string {
 	switch {
 	case e.Type == RPCSerde:
 		return "the method's output is not JSON: " + data.Message
+	case e.Type == RPCUnauthorized && data.Message != "":
+		return data.Message
 	case e.Type == RPCUnauthorized:
 		return fmt.Sprintf("this node cannot act as %s in context %s", data.PublicKey, data.ContextID)
 	case e.Type == RPCApplicationNotInstalled:

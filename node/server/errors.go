@@ -106,6 +106,7 @@ func newErrorTable() []rule {
 		{match: as[*replica.LimitError], status: http.StatusUnprocessableEntity, kind: api.KindLimit, rpc: api.RPCFunctionCall},
 		{match: is(replica.ErrSameApp), status: http.StatusConflict, kind: api.KindSameApplication},
 		{match: is(replica.ErrNotHolder), status: http.StatusForbidden, kind: api.KindUnauthorized},
+		{match: as[*replica.MemberError], status: http.StatusForbidden, kind: api.KindNotAllowed, rpc: api.RPCUnauthorized, data: memberData},
 		{match: noMigration, status: http.StatusNotFound, kind: api.KindMethodNotFound, rpc: api.RPCFunctionCall},
 		{match: as[*replica.VoidError], status: http.StatusUnprocessableEntity, kind: api.KindGuest, rpc: api.RPCFunctionCall},
 		{match: is(replica.ErrLostWrite), status: http.StatusUnprocessableEntity, kind: api.KindGuest, rpc: api.RPCFunctionCall},
@@ -210,6 +211,16 @@ func unauthorizedData(err error) any {
 		Context ident.ContextID `json:"context_id"`
 		Key     ident.PublicKey `json:"public_key"`
 	}{e.Context, e.Key}
+}
+
+func memberData(err error) any {
+	var e *replica.MemberError
+	_ = errors.As(err, &e) // the rule has matched
+	return struct {
+		Context ident.ContextID `json:"context_id"`
+		Key     ident.PublicKey `json:"public_key"`
+		Message string          `json:"message"` // mero's own: clients of the reference pass over it
+	}{e.Context, e.Key, err.Error()}
 }
 
 func missingData(err error) any {

@@ -81,6 +81,7 @@ func TestErrorTable(t *testing.T) {
 		{replica.ErrContextNotFound, 404, api.KindContextNotFound, api.RPCContextNotFound, `"x: context not found"`, ""},
 		{replica.ErrUninitialized, 409, api.KindUninitialized, api.RPCUninitialized, `"x: ` + replica.ErrUninitialized.Error() + `"`, ""},
 		{&replica.UnauthorizedError{Context: id, Key: key}, 403, api.KindUnauthorized, api.RPCUnauthorized, `{"context_id":"` + id.String() + `","public_key":"` + key.String() + `"}`, ""},
+		{&replica.MemberError{Context: id, Key: key, Cause: members.ErrReadOnly}, 403, api.KindNotAllowed, api.RPCUnauthorized, "*", ""},
 		{&replica.AppMissingError{App: app}, 404, api.KindApplicationNotFound, api.RPCApplicationNotInstalled, `{"application_id":"` + app.String() + `"}`, ""},
 		{&aliasError{"bob"}, 404, api.KindAliasNotFound, api.RPCAliasResolutionFailed, `{"alias":"bob"}`, ""},
 		{&outputError{errors.New("eof")}, 422, api.KindOutput, api.RPCSerde, `{"message":"eof"}`, ""},

@@ -100,7 +100,9 @@ func (s *Syncer) diff(ctx context.Context, id ident.ContextID, peer string) (Dif
 		OurRoot: x.mine.Root, TheirRoot: x.theirs.Root,
 	}
 	d.Writers, d.OursOnly, d.TheirsOnly = compareVectors(x.mine.Tips, x.theirs.Tips, maxWriters)
-	return d, t.close(t.write(&wire.Refusal{Code: wire.CodeFailed, Words: "only a comparison was wanted"}))
+	// All that was wanted is here: how the stream ends is of no matter.
+	_ = t.close(t.write(&wire.Refusal{Code: wire.CodeFailed, Words: "only a comparison was wanted"}))
+	return d, nil
 }
 
 // WaitUsable returns when a context can be worked with: its application is here, and
