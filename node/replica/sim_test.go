@@ -13,6 +13,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/sdk/examples/rawkv/state"
 	"mero/node/vm"
@@ -64,8 +65,13 @@ type sim struct {
 	pool    [][]byte       // not delivered yet
 	sent    [][]byte
 	trouble bool // deltas that break rules too
-	log     []string
-	events  int
+	// recruits are authors that are admitted on the way, or not, and papers what somebody
+	// was to be admitted by.
+	recruits []*author
+	papers   []delta.Member
+	rng      *rand.Rand
+	log      []string
+	events   int
 }
 
 func newSim(t testing.TB, h *home, c choices, g guest) *sim {
@@ -76,6 +82,7 @@ func newSim(t testing.TB, h *home, c choices, g guest) *sim {
 	h.wall = func() time.Time { return s.naive.now }
 	s.c = w.join(h)
 	rng := rand.New(rand.NewPCG(uint64(c.below(256)), 0))
+	s.rng = rng
 	for range 1 + c.below(3) {
 		s.authors = append(s.authors, newAuthor(rng))
 	}
@@ -106,7 +113,10 @@ func (s *sim) parents() (out []*delta.Delta) {
 // step lets one thing happen.
 func (s *sim) step() {
 	s.events++
-	switch s.choices.below(8) {
+	switch s.choices.below(9) {
+	case 8:
+		s.enlist()
+		return
 	case 0, 1, 2:
 		a := s.authors[s.choices.below(len(s.authors))]
 		if s.trouble && s.choices.below(4) == 0 {
@@ -129,6 +139,41 @@ func (s *sim) step() {
 		}
 	}
 	s.check()
+}
+
+// enlist changes the membership, by somebody who may or may not: it admits a key that
+// was never heard of, or that others admit as well, or revokes an invitation. Whoever
+// it is about writes from then on, whether or not what it knows has the admission.
+func (s *sim) enlist() {
+	by := s.authors[s.choices.below(len(s.authors))]
+	var m delta.Member
+	switch n := s.choices.below(8); {
+	case n < 2 && len(s.papers) > 0:
+		inv, err := members.DecodeInvitation(s.papers[s.choices.below(len(s.papers))].Admit.Invitation)
+		must(s.t, err)
+		id := inv.ID()
+		m.Revoke = &id
+	case n == 2 && len(s.papers) > 0: // by the papers of another
+		m = s.papers[s.choices.below(len(s.papers))]
+	default:
+		i, issuer := s.choices.below(5), by
+		for len(s.recruits) <= i {
+			a := strangerOf(s.rng)
+			s.recruits = append(s.recruits, a)
+			s.authors = append(s.authors, a)
+		}
+		if s.choices.below(4) == 0 {
+			issuer = s.authors[s.choices.below(len(s.authors))]
+		}
+		role := members.Role(2 + s.choices.below(3))
+		expires := base.Add(time.Duration(s.choices.below(20)) * time.Hour)
+		m = s.w.admission(issuer, s.recruits[i].key, role, expires)
+		s.papers = append(s.papers, m)
+	}
+	d := s.w.change(by, m, s.parents()...)
+	s.all = append(s.all, d)
+	s.pool = append(s.pool, d.Bytes())
+	s.say("author %x changes the membership by %s: seq %d, time %d, on %v", by.key.Public().String()[:4], d.ID(), by.seq, d.Header().Time/delta.Tick, d.Header().Parents)
 }
 
 // deliver hands some deltas over as one, in any order, now and then some again.
@@ -228,6 +273,24 @@ func (s *sim) finish() {
 		}
 	}
 	s.w.leave(s.h)
+}
+
+// tally counts what became of memberships.
+func (s *sim) tally(seen map[string]int) {
+	fates := s.naive.tell().fates
+	for id, l := range s.naive.got {
+		fate := fates[id]
+		switch {
+		case l.header.Kind == delta.KindMember && fate == "folded":
+			m, err := delta.DecodeMember(payloadOf(s.naive, l.delta))
+			must(s.t, err)
+			seen[map[bool]string{true: "admitted", false: "revoked"}[m.Admit != nil]]++
+		case l.header.Kind == delta.KindMember && strings.HasPrefix(fate, "void"):
+			seen["void member delta"]++
+		case strings.HasPrefix(fate, "void: its author"):
+			seen[fate]++
+		}
+	}
 }
 
 // simulate runs one sim.
@@ -348,16 +411,22 @@ func againstModel(t *testing.T, of func(testing.TB, *home) guest, n, length int)
 	first := times(t, "MERO_SEED", 1)
 	h := newQuickHome(t)
 	g := of(t, h)
-	events, deltas := 0, 0
+	events, deltas, seen := 0, 0, make(map[string]int)
 	for seed := first; seed < first+n; seed++ {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			cryptotest.SetGlobalRandom(t, uint64(seed))
 			s := simulate(t, h, fromSeed{rand.New(rand.NewPCG(uint64(seed), 0))}, g, length)
 			events, deltas = events+s.events, deltas+len(s.sent)
+			s.tally(seen)
 		})
 	}
 	h.t = t
-	t.Logf("%d histories with %d events and %d deltas", n, events, deltas)
+	t.Logf("%d histories with %d events and %d deltas: %v", n, events, deltas, seen)
+	for _, what := range []string{"admitted", "revoked", "void member delta", "void: its author is not a member", "void: its author may only read"} {
+		if n >= 50 && seen[what] == 0 {
+			t.Errorf("no %s: the test is too tame", what)
+		}
+	}
 }
 
 // FuzzAgainstModel is TestAgainstModel with the fuzzer in charge.
