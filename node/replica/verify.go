@@ -23,12 +23,11 @@ func newSeed() (seed [32]byte) {
 	return seed
 }
 
-// Report is what a check of a context found, and Problem one thing that is not as it
-// must be.
-type (
-	Report  = fold.Report
-	Problem = fold.Problem
-)
+// Report is what a check of a context found.
+type Report = fold.Report
+
+// Problem is one thing that is not as it must be.
+type Problem = fold.Problem
 
 // Verify hashes the stored state again, and reads every delta's form and id. If
 // the state is not what its hash says, all deltas are folded again to name the

@@ -43,22 +43,13 @@ func (s *Set) Wants(ctx context.Context, id ident.ContextID) (Wants, error) {
 	}
 	defer view.Close()
 	var w Wants
-	for _, of := range byKey {
-		rec, err := view.Delta(of)
-		if err != nil {
-			return Wants{}, err
-		}
-		h, _, err := delta.HeaderOf(rec.Bytes)
-		if err == nil {
-			w.Epochs = append(w.Epochs, h.Epoch)
-		}
+	if w.Epochs, err = history.EpochsOf(view, byKey); err != nil {
+		return Wants{}, err
 	}
-	slices.SortFunc(w.Epochs, delta.EpochID.Compare)
-	w.Epochs = slices.Compact(w.Epochs)
 	// What the context runs now, and what it is to run.
 	genesis := view.Context().Genesis
 	for _, of := range append(byCode, genesis) {
-		app, ok, err := appNamedBy(view, of)
+		app, ok, err := history.AppNamedBy(view, of)
 		if err != nil {
 			return Wants{}, err
 		}
@@ -72,69 +63,15 @@ func (s *Set) Wants(ctx context.Context, id ident.ContextID) (Wants, error) {
 	return w, nil
 }
 
-// appNamedBy is the application that a genesis or app delta names; false for others,
-// and while it can not be read.
-func appNamedBy(view *store.View, id delta.ID) (delta.App, bool, error) {
-	rec, err := view.Delta(id)
-	if err != nil {
-		return delta.App{}, false, err
-	}
-	d, err := delta.Reopen(rec.Bytes)
-	if err != nil {
-		return delta.App{}, false, nil //nolint:nilerr // of a newer release
-	}
-	h := d.Header()
-	if h.Kind != delta.KindGenesis && h.Kind != delta.KindApp {
-		return delta.App{}, false, nil
-	}
-	key, err := view.EpochKey(h.Epoch)
-	if errors.Is(err, store.ErrNotFound) {
-		return delta.App{}, false, nil
-	}
-	if err != nil {
-		return delta.App{}, false, err
-	}
-	payload, err := d.Payload(key)
-	if err != nil {
-		return delta.App{}, false, nil //nolint:nilerr // it will be void
-	}
-	if h.Kind == delta.KindApp {
-		app, err := delta.DecodeApp(payload)
-		return app, err == nil, nil
-	}
-	g, err := delta.DecodeGenesis(payload)
-	return delta.App{App: g.App, Code: g.Code, Package: g.Package, Version: g.Version}, err == nil, nil
-}
-
 // RunsCode reports whether a blob is the code of an application that a context runs, or
 // ran, or is to run, as far as this node knows: what members may ask it for.
 func (s *Set) RunsCode(ctx context.Context, id ident.ContextID, blob [32]byte) (bool, error) {
-	var named []delta.ID
-	view, err := s.consult(ctx, id, func(view *store.View, h *history.History) {
-		named = append(named, view.Context().Genesis)
-	})
+	view, err := s.view(id)
 	if err != nil {
 		return false, err
 	}
 	defer view.Close()
-	for rec, err := range view.Headers(0) {
-		if err != nil {
-			return false, err
-		}
-		if h, _, err := delta.HeaderOf(rec.Bytes); err == nil && h.Kind == delta.KindApp {
-			named = append(named, rec.ID)
-		}
-	}
-	for _, of := range named {
-		app, ok, err := appNamedBy(view, of)
-		if err != nil {
-			return false, err
-		}
-		if ok && app.Code == blob {
-			return true, nil
-		}
-	}
-	return false, nil
+	return history.NamesCode(ctx, view, blob)
 }
 
 // EpochKeys wraps keys of epochs that are here for a member of the context (R13).
@@ -154,22 +91,7 @@ func (s *Set) EpochKeys(id ident.ContextID, member ident.PublicKey, epochs []del
 		return nil, err
 	}
 	defer view.Close()
-	var out []delta.WrappedKey
-	for _, epoch := range epochs {
-		key, err := view.EpochKey(epoch)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		w, err := delta.WrapKey(id, key, seal)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, w)
-	}
-	return out, nil
+	return history.WrapKeys(view, seal, epochs)
 }
 
 // TakeEpochKeys stores keys of epochs that were wrapped for a member of this node, and
