@@ -15,7 +15,7 @@ import (
 	"mero/netkit/netsim"
 	"mero/node/delta"
 	"mero/node/ident"
-	"mero/node/sdk/examples"
+	"mero/node/members"
 	"mero/node/syncer"
 )
 
@@ -27,8 +27,11 @@ type Options struct {
 	Seed uint64
 	// Link is every link at the beginning; default 5 ms.
 	Link netsim.Link
-	// App is the application of contexts; default examples.KV.
+	// App is the application of the context, as WebAssembly. It is required.
 	App []byte
+	// Admins is how many nodes besides the first, the creator, are admins; the others
+	// are plain members.
+	Admins int
 	// Sync configures the syncers; default syncer.DefaultConfig.
 	Sync *syncer.Config
 	// Log has the nodes log to the test, as lines of JSON; default false, or what
@@ -89,9 +92,6 @@ func (o Options) filled() Options {
 	}
 	if os.Getenv("MERO_LOG") != "" {
 		o.Log = true
-	}
-	if o.App == nil {
-		o.App = examples.KV()
 	}
 	if o.Sync == nil {
 		cfg := syncer.DefaultConfig()
@@ -179,8 +179,12 @@ func (c *Cluster) Create() {
 	if err := c.Nodes[0].create(); err != nil {
 		c.T.Fatal(err)
 	}
-	for _, n := range c.Nodes[1:] {
-		if err := n.Join(c.T.Context(), c.Nodes[0]); err != nil {
+	for i, n := range c.Nodes[1:] {
+		role := members.Plain
+		if i < c.opts.Admins {
+			role = members.Admin
+		}
+		if err := n.JoinAs(c.T.Context(), c.Nodes[0], role); err != nil {
 			c.T.Fatalf("node %d: %v", n.Index, err)
 		}
 	}

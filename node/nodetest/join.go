@@ -5,20 +5,25 @@ import (
 	"fmt"
 	"time"
 
+	"mero/node/members"
 	"mero/node/replica"
 )
 
-// joinTime bounds Join, in fake time.
-const joinTime = 10 * time.Minute
+// joinTime bounds Join, in fake time: links that lose a quarter of all packets carry
+// few KB a second, and an application has megabytes.
+const joinTime = 30 * time.Minute
 
 // Join makes this node a member of the cluster's context by an invitation of another
 // node, and waits until it can work with it: with the application, and all that the
-// other has. It fails after ten minutes of fake time.
-func (n *Node) Join(ctx context.Context, by *Node) error {
+// other has. It fails after half an hour of fake time.
+func (n *Node) Join(ctx context.Context, by *Node) error { return n.JoinAs(ctx, by, members.Plain) }
+
+// JoinAs is Join with a role.
+func (n *Node) JoinAs(ctx context.Context, by *Node, role members.Role) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	invitation, err := by.Set.Invite(ctx, replica.InviteRequest{
-		Context: n.cluster.Context, Executor: by.As, Addrs: by.Net.Addrs(),
+		Context: n.cluster.Context, Executor: by.As(), Role: role, Addrs: by.Net.Addrs(),
 	})
 	if err != nil {
 		return fmt.Errorf("invite: %w", err)
@@ -34,7 +39,7 @@ func (n *Node) Join(ctx context.Context, by *Node) error {
 	if err := n.Sync.WaitUsable(ctx, joined.Context); err != nil {
 		return fmt.Errorf("wait for the state: %w", err)
 	}
-	n.As = member
+	n.as.Store(&joined.Member)
 	return nil
 }
 

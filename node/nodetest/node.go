@@ -35,11 +35,8 @@ var ErrDown = errors.New("the node is down")
 
 // Node is one node. Its fields are those of its present life.
 type Node struct {
-	Index int
-	Spot  netsim.Spot
-	// As is the member that the node is in the cluster's context.
-	As ident.PublicKey
-
+	Index   int
+	Spot    netsim.Spot
 	Store   *store.Store
 	Apps    *apps.Library
 	Set     *replica.Set
@@ -49,8 +46,9 @@ type Node struct {
 
 	cluster *Cluster
 	dir     string
-	skew    atomic.Int64 // of its clock
-	gone    bool         // for good
+	skew    atomic.Int64                    // of its clock
+	as      atomic.Pointer[ident.PublicKey] // nil: no member yet
+	gone    bool                            // for good
 	life    life
 	closers []func() error
 	cancel  context.CancelFunc
@@ -66,8 +64,19 @@ func (n *Node) Skew(by time.Duration) { n.skew.Store(int64(by)) }
 // Up says whether the node runs.
 func (n *Node) Up() bool { return n.life.is() }
 
+// As is the member that the node is in the cluster's context; zero: it is none yet.
+func (n *Node) As() ident.PublicKey {
+	if as := n.as.Load(); as != nil {
+		return *as
+	}
+	return ident.PublicKey{}
+}
+
+// Joined says whether the node is in the cluster's context.
+func (n *Node) Joined() bool { return n.as.Load() != nil }
+
 // Member says whether the node runs and is in the cluster's context.
-func (n *Node) Member() bool { return n.Up() && n.As != ident.PublicKey{} }
+func (n *Node) Member() bool { return n.Up() && n.Joined() }
 
 // Start opens the node's home and runs it, plugged in.
 func (n *Node) Start() error {
@@ -123,7 +132,9 @@ func (n *Node) open() error {
 	if n.Index > 0 {
 		network.EntryPoints = []string{n.cluster.Net.Addr(n.cluster.Nodes[0].Spot)}
 	}
-	n.Net, err = n.cluster.Net.Net(network, netkit.Deps{Log: log, Metrics: reg}, n.Spot)
+	n.Net, err = n.cluster.Net.Net(network, netkit.Deps{
+		Log: log, Metrics: reg, BookFile: filepath.Join(n.dir, "peers"),
+	}, n.Spot)
 	if err != nil {
 		return err
 	}
@@ -205,14 +216,15 @@ func (n *Node) create() error {
 	if err != nil {
 		return err
 	}
-	n.As, n.cluster.Context = made.Member, made.Context
+	n.cluster.Context = made.Context
+	n.as.Store(&made.Member)
 	return nil
 }
 
 // Write calls a method with a value as its JSON arguments. What is acknowledged is in
 // the ledger. It may be called by many goroutines.
 func (n *Node) Write(method string, args any) (*replica.Result, error) {
-	if n.As == (ident.PublicKey{}) || !n.life.enter() {
+	if !n.Joined() || !n.life.enter() {
 		return nil, ErrDown
 	}
 	defer n.life.leave()
@@ -221,7 +233,7 @@ func (n *Node) Write(method string, args any) (*replica.Result, error) {
 		return nil, err
 	}
 	res, err := n.Set.Execute(n.cluster.T.Context(), replica.Request{
-		Context: n.cluster.Context, Executor: n.As, Method: method, Input: input,
+		Context: n.cluster.Context, Executor: n.As(), Method: method, Input: input,
 	})
 	if err == nil && res.Changed {
 		n.cluster.ledger.add(res.Delta)
