@@ -49,6 +49,7 @@ func (s *Syncer) fetchCode(ctx context.Context, c *shared) bool {
 		done = false
 	}
 	s.headsMoved(c.id, "")
+	s.know(c.id)
 	s.mu.Lock()
 	if done {
 		c.wanted = nil
@@ -72,11 +73,19 @@ func (s *Syncer) fetching(c *shared, list []delta.App) {
 // fetchApp installs one application from the first peer that has its code.
 func (s *Syncer) fetchApp(ctx context.Context, c *shared, app delta.App) error {
 	failed := ErrNoPeer
-	for _, peer := range s.bestPeers(c.id) {
-		code, err := s.fetchBlob(ctx, peer, c.id, app.Code)
+	s.mu.Lock()
+	begun := c.partial
+	c.partial = partial{}
+	s.mu.Unlock()
+	if begun.blob != app.Code {
+		begun = partial{blob: app.Code}
+	}
+	for _, peer := range s.sources(c.id) {
+		code, err := s.fetchBlob(ctx, peer, c.id, app.Code, begun.content)
 		s.metrics.exchanges.WithLabelValues(withBlob, outcomeOf(err)).Inc()
 		if err != nil {
-			failed = fmt.Errorf("from %s: %w", peer, err)
+			failed = fmt.Errorf("from %s, %d bytes so far: %w", peer, len(code), err)
+			begun.content = code
 			continue
 		}
 		got, err := s.deps.Apps.Install(ctx, bytes.NewReader(code), apps.Source{Package: app.Package, Version: app.Version})
@@ -88,7 +97,16 @@ func (s *Syncer) fetchApp(ctx context.Context, c *shared, app delta.App) error {
 		}
 		return nil
 	}
+	s.mu.Lock()
+	c.partial = begun
+	s.mu.Unlock()
 	return failed
+}
+
+// partial is what came of a blob before the fetch broke off: at most apps.MaxSize.
+type partial struct {
+	blob    [32]byte
+	content []byte
 }
 
 // bestPeers are the connected members' nodes of a context, the best first.
@@ -106,29 +124,50 @@ func (s *Syncer) bestPeers(id ident.ContextID) []string {
 	return out
 }
 
+// sources are bestPeers, and then those whose member is not known here yet: what is
+// verified by its name may come from them, and may be what they are unknown for.
+func (s *Syncer) sources(id ident.ContextID) []string {
+	out := s.bestPeers(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.contexts[id]; c != nil {
+		wall := s.deps.Wall()
+		for _, l := range c.sorted() {
+			if l.unknown && l.mayPull(wall) {
+				out = append(out, l.peer.id)
+			}
+		}
+	}
+	return out
+}
+
 // fetchBlob gets the code of an application of a context. What comes is verified as a
 // whole before anything is done with it; it is small enough for memory (apps.MaxSize).
-func (s *Syncer) fetchBlob(ctx context.Context, peer string, id ident.ContextID, blob [32]byte) (content []byte, err error) {
+//
+// A fetch that breaks off goes on where it was, perhaps from another peer: had is what
+// came before.
+func (s *Syncer) fetchBlob(ctx context.Context, peer string, id ident.ContextID, blob [32]byte, had []byte) (content []byte, err error) {
+	content = had
 	t, done, err := s.open(ctx, peer, s.protocols.blob)
 	if err != nil {
-		return nil, err
+		return content, err
 	}
 	defer done()
 	defer func() { err = t.close(err) }()
-	if err := t.write(&wire.Want{Version: wire.Version, Context: id, Blob: blob}); err != nil {
-		return nil, err
+	if err := t.write(&wire.Want{Version: wire.Version, Context: id, Blob: blob, Offset: uint64(len(content))}); err != nil {
+		return content, err
 	}
 	size, err := expect[*wire.Size](t)
 	if err != nil {
-		return nil, err
+		return content, err
 	}
-	if size.Bytes > apps.MaxSize {
+	if size.Bytes > apps.MaxSize || size.Bytes < uint64(len(content)) {
 		return nil, fmt.Errorf("%w: code of %d bytes", wire.ErrTooLarge, size.Bytes)
 	}
 	for uint64(len(content)) < size.Bytes {
 		piece, err := expect[*wire.Piece](t)
 		if err != nil {
-			return nil, err
+			return content, err
 		}
 		if uint64(len(content)+len(piece.Data)) > size.Bytes {
 			return nil, fmt.Errorf("%w: more than the %d bytes that were announced", errOrder, size.Bytes)
@@ -136,7 +175,9 @@ func (s *Syncer) fetchBlob(ctx context.Context, peer string, id ident.ContextID,
 		content = append(content, piece.Data...)
 	}
 	if blobID(content) != blob {
-		s.deps.Net.Penalize(peer, penaltyMalformed, "blob")
+		if len(had) == 0 { // else the beginning may be somebody else's fault
+			s.deps.Net.Penalize(peer, penaltyMalformed, "blob")
+		}
 		return nil, errors.New("the content is not what its id says")
 	}
 	return content, nil

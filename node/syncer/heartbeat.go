@@ -64,12 +64,6 @@ func (s *Syncer) sayBeat(ctx context.Context, p *peer) bool {
 	s.metrics.exchanges.WithLabelValues(withHeartbeat, outcomeOf(err)).Inc()
 	if err != nil {
 		s.log.Debug().Err(err).Str("peer", p.id).Msg("a heartbeat failed")
-		var refused *RefusedError
-		if errors.As(err, &refused) && refused.Code == wire.CodeUnbound {
-			s.mu.Lock()
-			p.hello.want(time.Now().Add(s.cfg.Interval)) // it may have been restarted
-			s.mu.Unlock()
-		}
 	}
 	return err == nil
 }

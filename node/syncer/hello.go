@@ -41,6 +41,42 @@ func (s *Syncer) greetAll() {
 	s.poke()
 }
 
+// greetAgain asks for a hello with a peer that has forgotten our bindings, or never took
+// them: it may have been restarted.
+func (s *Syncer) greetAgain(peer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.peers[peer]
+	if p == nil {
+		return
+	}
+	for _, l := range p.links {
+		l.accepted = false
+	}
+	p.hello.want(time.Now().Add(s.cfg.Interval))
+}
+
+// tend sees to it that nobody is forgotten who is connected: bindings end, and clocks
+// are set.
+func (s *Syncer) tend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, wall := time.Now(), s.deps.Wall()
+	for _, p := range s.peers {
+		if !p.connected || len(p.links) == 0 {
+			continue
+		}
+		if p.beat.due.IsZero() && !p.beat.running {
+			p.beat.want(now.Add(s.cfg.Heartbeat))
+		}
+		for _, l := range p.links {
+			if !l.mayPull(wall) {
+				p.hello.want(now.Add(s.cfg.Interval))
+			}
+		}
+	}
+}
+
 // connections brings what is known of peers up to date with who is connected.
 func (s *Syncer) connections() {
 	now := time.Now()
@@ -197,8 +233,15 @@ func (s *Syncer) secrets() map[ident.ContextID]wire.Secret {
 // bindings are ours in some contexts, for a peer. Those that it has not seen come
 // first, with what shows our admission; what does not fit is for the next hello.
 func (s *Syncer) bindings(ctx context.Context, peer string, ids []ident.ContextID) []wire.Bound {
+	knows := make(map[ident.ContextID]bool)
+	s.mu.Lock()
+	for _, id := range ids {
+		l := s.boundLink(id, peer)
+		knows[id] = l != nil && l.accepted
+	}
+	s.mu.Unlock()
 	isKnown := func(id ident.ContextID) int {
-		if s.isBound(id, peer) {
+		if knows[id] {
 			return 1
 		}
 		return 0

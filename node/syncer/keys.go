@@ -27,7 +27,7 @@ func (s *Syncer) pullKeys(ctx context.Context, c *shared) bool {
 	if err != nil {
 		return false
 	}
-	for _, peer := range s.bestPeers(c.id) {
+	for _, peer := range s.sources(c.id) {
 		n, err := s.askKeys(ctx, peer, c.id, binding.Member, wants.Epochs)
 		s.metrics.exchanges.WithLabelValues(withKeys, outcomeOf(err)).Inc()
 		if err != nil {
@@ -39,6 +39,7 @@ func (s *Syncer) pullKeys(ctx context.Context, c *shared) bool {
 		}
 		s.log.Info().Str("peer", peer).Stringer("context", c.id).Int("keys", n).Msg("keys of epochs fetched")
 		s.headsMoved(c.id, "")
+		s.know(c.id)
 		s.mu.Lock()
 		s.tell()
 		s.mu.Unlock()

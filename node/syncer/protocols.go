@@ -108,6 +108,9 @@ func (t *talk) read() (wire.Message, error) {
 		return nil, err
 	}
 	if r, ok := m.(*wire.Refusal); ok {
+		if r.Code == wire.CodeUnbound {
+			t.s.greetAgain(t.peer)
+		}
 		return nil, &RefusedError{Code: r.Code, Words: printable(r.Words), Addrs: r.Addrs}
 	}
 	return m, nil

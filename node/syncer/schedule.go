@@ -81,6 +81,7 @@ func (s *Syncer) schedule(ctx context.Context, changes <-chan struct{}) error {
 			s.connections()
 		case <-check.C:
 			s.connections()
+			s.tend()
 			if err := s.look(ctx); err != nil {
 				return err
 			}
@@ -178,7 +179,7 @@ func (s *Syncer) dispatch(ctx context.Context, work *errgroup.Group) time.Time {
 				try(&l.session, kindSession, s.cfg.Interval, s.cfg.RetryMax, func() bool { return s.sayOpen(ctx, l) })
 			}
 		}
-		if s.connected(c) > 0 {
+		if s.canAsk(c, wall) {
 			try(&c.code, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.fetchCode(ctx, c) })
 			try(&c.keys, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.pullKeys(ctx, c) })
 		}
@@ -188,6 +189,17 @@ func (s *Syncer) dispatch(ctx context.Context, work *errgroup.Group) time.Time {
 		try(&c.provide, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.provide(ctx, c) })
 	}
 	return next
+}
+
+// canAsk reports whether a member's node is connected, known here or not. The caller
+// holds the lock.
+func (s *Syncer) canAsk(c *shared, wall time.Time) bool {
+	for _, l := range c.links {
+		if l.mayPull(wall) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasRoom reports whether a session of a context may begin: one at a time, so that
@@ -289,6 +301,7 @@ func (s *Syncer) settle(x *session, r *Report, ours bool) {
 	l := c.links[r.Peer]
 	if l != nil {
 		l.last, l.ended = r, time.Now()
+		l.accepted = l.accepted || ours && r.Outcome != OutcomeRefused && r.Outcome != OutcomeFailed
 		s.compared(l, r.Outcome == OutcomeEqual)
 		if (r.Outcome == OutcomeEqual || r.Outcome == OutcomeWaiting) && !ours {
 			l.session.due = time.Time{} // the other side was first

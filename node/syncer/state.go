@@ -46,12 +46,15 @@ type link struct {
 	// unknown: the binding is in order, but its member is not known here yet. We may ask
 	// it for what makes it known; it gets nothing.
 	unknown bool
-	session task
-	begun   time.Time // the session that runs, or ran last, if it is ours
-	ended   time.Time // the last session, whoever began it
-	last    *Report
-	differs time.Time // since when it is known to be different
-	equal   time.Time // when it was last known to be equal
+	// accepted: the peer has served us, so it has accepted our binding, and knows our
+	// member.
+	accepted bool
+	session  task
+	begun    time.Time // the session that runs, or ran last, if it is ours
+	ended    time.Time // the last session, whoever began it
+	last     *Report
+	differs  time.Time // since when it is known to be different
+	equal    time.Time // when it was last known to be equal
 }
 
 // shared is a context that this node takes part in.
@@ -76,6 +79,7 @@ type shared struct {
 	made    time.Time
 	found   time.Time // members were last looked for
 	wanted  []string  // what is being fetched, for operators
+	partial partial
 }
 
 // isBound reports whether a link's binding is good.
