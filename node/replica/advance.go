@@ -13,13 +13,6 @@ import (
 	"mero/node/store"
 )
 
-// A roll-back of at most shallowDepth deltas, or of what should take no longer
-// than shallowCost, is done at once; a deeper one beside the live state (R8).
-const (
-	shallowDepth = 200
-	shallowCost  = 100 * time.Millisecond
-)
-
 // advance folds deltas that need not wait any more, given by their places. If one
 // of them is not the last, the state is taken back to where it belongs, and what
 // comes after it is folded again.
@@ -55,7 +48,7 @@ func (b *batch) rollBack(to delta.Place) (bool, error) {
 	if b.depth, ok, err = b.Trail.Depth(to); err != nil {
 		return false, err
 	}
-	if !ok || !b.lead.isShallow(b.depth) {
+	if !ok || !b.lead.IsShallow(b.depth) {
 		return false, nil
 	}
 	b.set.metrics.rollbacks.Observe(float64(b.depth))
@@ -164,7 +157,7 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		b.set.deps.Log.Warn().Stringer("context", b.Rec.ID).Stringer("delta", id).Str("for", kind).Msg("delta waits: " + words)
 		return nil
 	}
-	b.lead.spent(time.Since(begun))
+	b.lead.Spent(time.Since(begun))
 	delete(b.history.Tried, id)
 	if void == "" {
 		if err := b.Unlocal(done); err != nil {

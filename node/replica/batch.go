@@ -65,9 +65,9 @@ type batch struct {
 	depth     uint64        // of the roll-back
 	took      time.Duration // for it and what it made necessary
 
-	distrust bool     // the undo spans do not fit: go back by folding from genesis
-	shy      bool     // go back beside the live state only
-	lead     *folding // what is known of folding here; nil: nothing, and nothing is learned
+	distrust bool       // the undo spans do not fit: go back by folding from genesis
+	shy      bool       // go back beside the live state only
+	lead     *fold.Cost // what is known of folding here; nil: nothing, and nothing is learned
 }
 
 // news is a delta that was folded for the first time, for those who watch.

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mero/node/fold"
 	"mero/node/ident"
 	"mero/node/store"
 	"mero/node/trail"
@@ -134,7 +135,7 @@ func (s *Set) Believe(cost time.Duration) {
 		if err := r.lock(context.Background()); err != nil {
 			panic(err)
 		}
-		r.fold.mean = cost
+		r.fold.Mean = cost
 		r.unlock()
 	}
 }
@@ -210,11 +211,11 @@ var ErrRestart = errRestart
 // CheckShallow says whether a roll-back over so many deltas is done at once, when so
 // many took so long each, and after one over as many as gaveUp was given up.
 func CheckShallow(depth uint64, each time.Duration, gaveUp uint64) bool {
-	f := &folding{mean: each}
+	f := &fold.Cost{Mean: each}
 	if gaveUp > 0 {
-		f.gaveUp(gaveUp)
+		f.GaveUp(gaveUp)
 	}
-	return f.isShallow(depth)
+	return f.IsShallow(depth)
 }
 
 // Queued is how many wait for the lead of a context.
@@ -240,8 +241,4 @@ func (s *Set) HasGraph(ctx context.Context, id ident.ContextID) bool {
 }
 
 // Tire makes paced jobs rest for so long as soon as they have worked.
-func (s *Set) Tire(rest time.Duration) {
-	s.pace.mu.Lock()
-	defer s.pace.mu.Unlock()
-	s.pace.free = time.Now().Add(rest)
-}
+func (s *Set) Tire(rest time.Duration) { s.pace.After(rest / 3) }

@@ -161,7 +161,7 @@ func (r *replica) foldStep(ctx context.Context, work func(*batch) error) error {
 	case errors.Is(err, errDeep):
 		log.Info().Uint64("deltas", depth).Msg("a roll-back takes long; it will be done beside the live state")
 		return r.alone(ctx, func(b *batch) error {
-			b.lead.gaveUp(depth)
+			b.lead.GaveUp(depth)
 			b.shy = true
 			return work(b)
 		})

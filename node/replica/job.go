@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"mero/node/delta"
@@ -18,9 +17,6 @@ import (
 )
 
 const (
-	// share is how much longer than it works a job waits, so that it takes at most
-	// a quarter of a core while the rest goes on (R8).
-	share = 3
 	// lastBit is how many deltas a job folds at most while calls wait for it. When it
 	// did not get that near in hurryAfter rounds, it takes no rest any more and is
 	// content with hurriedBit; after maxRounds with whatever there is.
@@ -290,24 +286,6 @@ func (j *job) leaveOut(ctx context.Context, id delta.ID, err error) error {
 	return errHeld
 }
 
-// pace is the share of a core that all paced jobs have together.
-type pace struct {
-	mu   sync.Mutex
-	free time.Time // when all that was worked has been rested for
-}
-
-// after gives how long a job that has worked so long waits.
-func (p *pace) after(worked time.Duration) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	if p.free.Before(now) {
-		p.free = now.Add(-worked)
-	}
-	p.free = p.free.Add((1 + share) * worked)
-	return p.free.Sub(now)
-}
-
 // rest keeps a job to its share of a core. It waits once enough has come
 // together for that to be worth it.
 func (j *job) rest(ctx context.Context, worked time.Duration) error {
@@ -315,7 +293,7 @@ func (j *job) rest(ctx context.Context, worked time.Duration) error {
 	if !j.pace || j.work < 5*time.Millisecond {
 		return nil
 	}
-	timer := time.NewTimer(j.set.pace.after(j.work))
+	timer := time.NewTimer(j.set.pace.After(j.work))
 	defer timer.Stop()
 	j.work = 0
 	select {

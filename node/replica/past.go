@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"mero/node/delta"
 	"mero/node/history"
@@ -57,7 +56,7 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 	if err != nil {
 		return nil, err
 	}
-	after := follower(until)
+	after := until.Next()
 	j, err := s.newJob(view, &after)
 	if err != nil {
 		return nil, err
@@ -80,15 +79,4 @@ func (s *Set) at(ctx context.Context, view *store.View, until delta.Place) (*Pas
 	j.b.Join(h.ViewAt(until))
 	j.b.Rehash()
 	return &Past{Context: j.b.Rec, State: j.b.Values, view: view, job: j}, nil
-}
-
-// follower is the place right behind another.
-func follower(p delta.Place) delta.Place {
-	for i := len(p.ID) - 1; i >= 0; i-- {
-		if p.ID[i]++; p.ID[i] != 0 {
-			return p
-		}
-	}
-	p.Time = min(p.Time, math.MaxUint64-1) + 1
-	return p
 }

@@ -46,7 +46,7 @@ type replica struct {
 	spans     int              // how many undo spans were written since they were compacted
 	spanBytes int              // and their bytes
 	distrust  bool             // the undo spans do not fit the state
-	fold      folding
+	fold      fold.Cost
 	// gone: the context was removed from here. Should it come again, another queue
 	// is made for it.
 	gone bool
@@ -250,7 +250,7 @@ func (r *replica) load(view *store.View) error {
 	if err != nil {
 		return err
 	}
-	h.Remember(r.fold.of(), r.set.deps.Wall())
+	h.Remember(r.fold.Tried(), r.set.deps.Wall())
 	r.history = h
 	return nil
 }

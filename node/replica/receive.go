@@ -170,7 +170,7 @@ func (b *batch) loadHistory() error {
 	if err != nil {
 		return err
 	}
-	h.Remember(b.lead.of(), b.set.deps.Wall())
+	h.Remember(b.lead.Tried(), b.set.deps.Wall())
 	b.history = h
 	b.dropMisfits()
 	return nil

@@ -62,7 +62,7 @@ type Set struct {
 	verdicts fold.Verdicts
 	joined   history.Memberships
 	refusals history.Refusals
-	pace     pace
+	pace     fold.Pace
 	queued   chan struct{} // tells Run that cross-context calls wait
 	late     chan struct{} // tells Run that deep is not empty
 
