@@ -2,8 +2,14 @@ package fold
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+
+	"mero/node/delta"
+	"mero/node/history"
+	"mero/node/ident"
+	"mero/node/vm"
 )
 
 // ErrLostWrite says that a call ended well and yet had no effect: the guest
@@ -41,3 +47,56 @@ func (e *VoidError) Error() string {
 
 // Unwrap is the guest's error.
 func (e *VoidError) Unwrap() error { return e.Cause }
+
+// AppMissingError says that a context's application is not installed here.
+type AppMissingError struct{ App ident.AppID }
+
+// Error names the application.
+func (e *AppMissingError) Error() string {
+	return fmt.Sprintf("application %s is not installed", e.App)
+}
+
+// CodeError says that the code of an application, which is installed, cannot be used
+// here now.
+type CodeError struct {
+	App   ident.AppID
+	Cause error
+}
+
+// Error names the application.
+func (e *CodeError) Error() string {
+	return fmt.Sprintf("application %s cannot be run here: %v", e.App, e.Cause)
+}
+
+// Unwrap is the cause.
+func (e *CodeError) Unwrap() error { return e.Cause }
+
+// Shortage tells what an error of Judge makes a delta wait for; empty: the error
+// concerns the whole step.
+func Shortage(err error) (kind, words string) {
+	var (
+		guest   *vm.Error
+		missing *AppMissingError
+		code    *CodeError
+	)
+	switch {
+	case errors.As(err, &missing):
+		return history.Code, missing.Error()
+	case errors.Is(err, delta.ErrUpgrade):
+		return history.Upgrade, delta.ErrUpgrade.Error()
+	case errors.Is(err, vm.ErrNoMemory):
+		return history.Memory, "this node has not the memory to apply it (runtime.memory_limit)"
+	case errors.As(err, &code):
+		return history.Code, code.Error()
+	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
+		return history.Watchdog, fmt.Sprintf("applying it took longer than %s on this node", Watchdog)
+	}
+	return "", ""
+}
+
+// IsCanceled tells work that was given up from work that failed.
+func IsCanceled(err error) bool {
+	var guest *vm.Error
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &guest) && guest.Kind == vm.KindCanceled
+}

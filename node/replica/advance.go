@@ -9,6 +9,7 @@ import (
 
 	"mero/node/delta"
 	"mero/node/events"
+	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/store"
 )
@@ -148,7 +149,7 @@ func (b *batch) foldNext(ctx context.Context, id delta.ID) error {
 		return b.banish(id, rec.Fate, err)
 	}
 	if err != nil {
-		kind, words := shortage(err)
+		kind, words := fold.Shortage(err)
 		if kind == "" || ctx.Err() != nil {
 			return fmt.Errorf("fold delta %s: %w", id, err)
 		}

@@ -2,25 +2,17 @@ package replica
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
+	"mero/node/admit"
 	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/fold"
 	"mero/node/ident"
-	"mero/node/members"
 	"mero/node/store"
 	"mero/node/vm"
 )
-
-// semantics is the version of what the host does for a guest during an apply;
-// genesis fixes it for a context (R10).
-const semantics = 1
-
-// DefaultStateQuota is the most state a new context may hold, in bytes (R10).
-const DefaultStateQuota = 1 << 30
 
 // CreateRequest says what a new context runs.
 type CreateRequest struct {
@@ -95,14 +87,14 @@ func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, e
 	}
 	who.Context = ident.ContextID(contextKey.Public())
 	epochKey := delta.NewEpochKey()
-	d, founder, err := s.sealGenesis(app, contextKey, who, epochKey)
+	d, founder, err := admit.Genesis(app, contextKey, &who, epochKey, s.deps.Wall())
 	if err != nil {
 		return nil, nil, err
 	}
 	who.Seq = 1
 	b := s.emptyBatch(store.Context{
 		ID: who.Context, App: app.ID, Created: s.deps.Wall().UTC(), Genesis: d.ID(), Creator: who.Public(),
-		Epoch: epochKey.ID(), StateQuota: DefaultStateQuota, Layouts: fold.AllLayouts, Initialised: true,
+		Epoch: epochKey.ID(), StateQuota: admit.DefaultStateQuota, Layouts: fold.AllLayouts, Initialised: true,
 	}, founder)
 	b.identities[who.Public()], b.writers[who.Public()] = &who, &who
 	b.keys[epochKey.ID()] = epochKey
@@ -110,35 +102,6 @@ func (s *Set) genesis(app store.App, seed *[32]byte) (*batch, *store.Identity, e
 	b.begin(d)
 	b.made = append(b.made, d)
 	return b, &who, nil
-}
-
-func (s *Set) sealGenesis(app store.App, contextKey ident.PrivateKey, who store.Identity, key delta.EpochKey) (*delta.Delta, members.Founder, error) {
-	sealing, err := who.SealKey()
-	if err != nil {
-		return nil, members.Founder{}, err
-	}
-	var topic [32]byte
-	_, _ = rand.Read(topic[:]) // never fails
-	payload := delta.Genesis{
-		Semantics: semantics, App: app.ID, Code: app.Blob, Package: app.Package, Version: app.Version,
-		SealKey: sealing.Public(), StateQuota: DefaultStateQuota, TopicSecret: topic,
-	}
-	form, err := delta.EncodeGenesis(payload)
-	if err != nil {
-		return nil, members.Founder{}, err
-	}
-	wrap, err := delta.WrapEpoch(who.Context, key, who.Public(), sealing.Public())
-	if err != nil {
-		return nil, members.Founder{}, err
-	}
-	d, err := delta.Seal(delta.Header{
-		Context: who.Context, Kind: delta.KindGenesis, Author: who.Public(),
-		Incarnation: who.Incarnation, Seq: 1, Time: delta.NextTime(s.deps.Wall()),
-	}, form, key, []delta.Wrap{wrap}, who.PrivateKey(), &contextKey)
-	if err != nil {
-		return nil, members.Founder{}, err
-	}
-	return d, members.FounderOf(d, &payload), nil
 }
 
 // initialise runs the application's init on the empty state.

@@ -41,6 +41,8 @@ type (
 	// VoidError says that a call's own artifact does not apply, so that every
 	// replica would refuse its delta (R6). Nothing changed.
 	VoidError = fold.VoidError
+	// AppMissingError says that a context's application is not installed here.
+	AppMissingError = fold.AppMissingError
 )
 
 // UnauthorizedError says that this node does not hold the key of an executor.
@@ -70,27 +72,6 @@ func (e *MemberError) Error() string {
 
 // Unwrap is the cause.
 func (e *MemberError) Unwrap() error { return e.Cause }
-
-// AppMissingError says that a context's application is not installed here.
-type AppMissingError struct{ App ident.AppID }
-
-// Error names the application.
-func (e *AppMissingError) Error() string {
-	return fmt.Sprintf("application %s is not installed", e.App)
-}
-
-// codeError says that the code of an application, which is installed, cannot be used
-// here now.
-type codeError struct {
-	app   ident.AppID
-	cause error
-}
-
-func (e *codeError) Error() string {
-	return fmt.Sprintf("application %s cannot be run here: %v", e.app, e.cause)
-}
-
-func (e *codeError) Unwrap() error { return e.cause }
 
 // ClockError refuses to write while this node's clock is behind what the
 // context has already seen (R2).

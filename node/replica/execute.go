@@ -266,7 +266,7 @@ func (s *Set) module(ctx context.Context, id ident.AppID) (*vm.Module, func(), e
 		return nil, nil, &AppMissingError{App: id}
 	}
 	if err != nil {
-		return nil, nil, &codeError{app: id, cause: err}
+		return nil, nil, &fold.CodeError{App: id, Cause: err}
 	}
 	return module, release, nil
 }

@@ -278,7 +278,7 @@ func (j *job) leaveOut(ctx context.Context, id delta.ID, err error) error {
 		j.held[id] = &history.Wait{Kind: history.Key, Words: fold.Words(err), Stranger: err}
 		return errHeld
 	}
-	kind, words := shortage(err)
+	kind, words := fold.Shortage(err)
 	if kind == "" || ctx.Err() != nil {
 		return fmt.Errorf("fold delta %s: %w", id, err)
 	}

@@ -27,7 +27,7 @@ func (s *Set) JoinWith(ctx context.Context, a Admission, member ident.PublicKey)
 	if err != nil {
 		return ident.ContextID{}, err
 	}
-	in, err := a.Enter(&who, semantics)
+	in, err := a.Enter(&who, admit.Semantics)
 	if err != nil {
 		return ident.ContextID{}, err
 	}

@@ -13,7 +13,6 @@ import (
 	"mero/node/history"
 	"mero/node/ident"
 	"mero/node/store"
-	"mero/node/vm"
 )
 
 // Received says what became of deltas that were handed in.
@@ -113,7 +112,7 @@ func (s *Set) receive(ctx context.Context, id ident.ContextID, lot history.Lot) 
 		refused = append(refused, s.refusal(d))
 	}
 	got = &Received{Refused: refused}
-	for again := len(lot.Parcels) > 0; again; again = isCanceled(err) && ctx.Err() == nil {
+	for again := len(lot.Parcels) > 0; again; again = fold.IsCanceled(err) && ctx.Err() == nil {
 		// Somebody else's patience may have ended, who took in what lay there.
 		got, err = s.replica(id).deliver(ctx, lot.Parcels, refused)
 	}
@@ -397,34 +396,4 @@ func (b *batch) notice(h delta.Header) {
 		Msg("another copy of this node writes as the same member, or this one was restored: it goes on as a new writer")
 	who.Incarnation, who.Seq = delta.NewIncarnation(), 0
 	b.writers[h.Author] = who
-}
-
-// shortage tells what an error of judge makes a delta wait for; empty: the error
-// concerns the whole step.
-func shortage(err error) (kind, words string) {
-	var (
-		guest   *vm.Error
-		missing *AppMissingError
-		code    *codeError
-	)
-	switch {
-	case errors.As(err, &missing):
-		return history.Code, missing.Error()
-	case errors.Is(err, delta.ErrUpgrade):
-		return history.Upgrade, delta.ErrUpgrade.Error()
-	case errors.Is(err, vm.ErrNoMemory):
-		return history.Memory, "this node has not the memory to apply it (runtime.memory_limit)"
-	case errors.As(err, &code):
-		return history.Code, code.Error()
-	case errors.As(err, &guest) && guest.Kind == vm.KindTimeout:
-		return history.Watchdog, fmt.Sprintf("applying it took longer than %s on this node", fold.Watchdog)
-	}
-	return "", ""
-}
-
-// isCanceled tells work that was given up from work that failed.
-func isCanceled(err error) bool {
-	var guest *vm.Error
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &guest) && guest.Kind == vm.KindCanceled
 }
