@@ -174,22 +174,21 @@ func Payload(inv *members.Invitation, req *members.JoinRequest) delta.Member {
 // seen yet what its admission rests on, and has to show a binding to get it. Others
 // judge it by what they know. Errors: members.ErrNotMember when there is no own key.
 func Bind(context ident.ContextID, v *members.View, own []store.Identity, peer string, now time.Time) (members.Binding, error) {
-	own = slices.SortedFunc(slices.Values(own), func(a, b store.Identity) int { return a.Public().Compare(b.Public()) })
-	for _, who := range own {
-		m, ok := v.Get(who.Public())
-		if !ok {
-			continue
-		}
-		at := now.UTC().Truncate(time.Second)
-		b := members.Binding{Context: context, Peer: peer, Role: m.Role, Time: at, Expires: at.Add(members.MaxBindingLife)}
-		return b, b.Sign(who.PrivateKey())
-	}
 	if len(own) == 0 {
 		return members.Binding{}, members.ErrNotMember
 	}
+	own = slices.SortedFunc(slices.Values(own), func(a, b store.Identity) int { return a.Public().Compare(b.Public()) })
+	who, role := own[0], members.Plain
+	for _, one := range own {
+		if m, ok := v.Get(one.Public()); ok {
+			who, role = one, m.Role
+			break
+		}
+	}
 	at := now.UTC().Truncate(time.Second)
-	b := members.Binding{Context: context, Peer: peer, Role: members.Plain, Time: at, Expires: at.Add(members.MaxBindingLife)}
-	return b, b.Sign(own[0].PrivateKey())
+	b := members.Binding{Context: context, Peer: peer, Role: role, Time: at, Expires: at.Add(members.MaxBindingLife)}
+	err := b.Sign(who.PrivateKey())
+	return b, err
 }
 
 // Request asks by an invitation for one's own admission.
@@ -202,5 +201,6 @@ func Request(inv *members.Invitation, who *store.Identity, peer string, now time
 		return members.JoinRequest{}, err
 	}
 	req := members.JoinRequest{Invitation: inv.ID(), Seal: seal.Public(), Peer: peer, Time: now.UTC().Truncate(time.Second)}
-	return req, req.Sign(who.PrivateKey())
+	err = req.Sign(who.PrivateKey())
+	return req, err
 }

@@ -11,8 +11,8 @@ import (
 	"mero/node/artifact"
 	"mero/node/collections"
 	"mero/node/delta"
-	"mero/node/members"
 	"mero/node/ident"
+	"mero/node/members"
 	"mero/node/store"
 )
 

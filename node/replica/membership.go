@@ -254,9 +254,9 @@ func (s *Set) Members(id ident.ContextID) (list []ident.PublicKey, err error) {
 }
 
 // Binding says for the members of a context that a libp2p peer, which is this node,
-// speaks for the lowest own key among them; it is good for members.MaxBindingLife.
-// Errors: ErrContextNotFound, members.ErrNotMember while none of the own keys is known
-// to be one.
+// speaks for the lowest own key among them, or for the lowest own key while none is
+// known to be a member yet; it is good for members.MaxBindingLife. Errors:
+// ErrContextNotFound, members.ErrNotMember when there is no own key.
 func (s *Set) Binding(id ident.ContextID, peer string, now time.Time) (b members.Binding, err error) {
 	err = s.seen(id, func(view *store.View, v *members.View) error {
 		own, err := view.Identities()

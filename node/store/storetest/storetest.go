@@ -69,6 +69,21 @@ func ChangeUndo(tb testing.TB, dir string, id ident.ContextID, f func(ref store.
 	})
 }
 
+// ChangeMembers gives a context the membership that f makes of its own, while its record
+// goes on saying what it said. f must not change what it gets.
+func ChangeMembers(tb testing.TB, dir string, id ident.ContextID, f func(membership []byte) []byte) {
+	tb.Helper()
+	tamper(tb, dir, id, func(v *store.View, st *store.Step) {
+		b, err := v.Members()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if st.Members = f(b); st.Members == nil {
+			st.Members = []byte{}
+		}
+	})
+}
+
 // tamper opens a store, commits what f puts into a step of one context, and closes
 // it again.
 func tamper(tb testing.TB, dir string, id ident.ContextID, f func(v *store.View, st *store.Step)) {

@@ -34,6 +34,8 @@ type content struct {
 	State  map[string]string
 	Deltas []store.DeltaRecord
 	Undo   map[store.UndoRef]string
+
+	Members string
 }
 
 func read(tb testing.TB, dir string, id ident.ContextID) (c content) {
@@ -59,6 +61,9 @@ func read(tb testing.TB, dir string, id ident.ContextID) (c content) {
 		must(tb, err)
 		c.Undo[ref] = string(data)
 	}
+	b, err := v.Members()
+	must(tb, err)
+	c.Members = string(b)
 	return c
 }
 
@@ -102,4 +107,7 @@ func TestTampering(t *testing.T) {
 	ref.Bytes = 5
 	want.Undo[ref] = "oops!"
 	check("another span")
+	storetest.ChangeMembers(t, dir, id, func([]byte) []byte { return []byte("nobody") })
+	want.Members = "nobody"
+	check("another membership")
 }
