@@ -173,7 +173,7 @@ func (t *talk) finish(err error) {
 // Penalties of peers: netkit lets go of one with too many (R24).
 const (
 	penaltyMalformed = 10 // a frame that no honest node sends
-	penaltyUnbound   = 2  // may be a race of two honest nodes
+	penaltyUnbound   = 1  // may be a race of two honest nodes
 )
 
 // blame finds whose fault an error is: the code that the peer is told, 0 if nothing can

@@ -167,9 +167,9 @@ func formError(err error) error {
 		nesting *cbor.MaxNestedLevelError
 	)
 	if errors.As(err, &array) || errors.As(err, &pairs) || errors.As(err, &nesting) {
-		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+		return fmt.Errorf("%w: %v", ErrTooLarge, err) //nolint:errorlint // the library says io.EOF, which means another thing to callers
 	}
-	return fmt.Errorf("%w: %w", ErrMalformed, err)
+	return fmt.Errorf("%w: %v", ErrMalformed, err) //nolint:errorlint // likewise
 }
 
 // The library's modes. The options are constants; a test checks that they are valid.
