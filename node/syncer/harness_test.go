@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,19 +34,20 @@ const patience = 20 * time.Second
 
 // node is everything of a node that syncing needs, over real loopback connections.
 type node struct {
-	t     testing.TB
-	name  string
-	key   netkit.Key
-	home  string
-	net   *netkit.Net
-	store *store.Store
-	blobs *blobkit.Store
-	apps  *apps.Library
-	set   *replica.Set
-	bus   *events.Bus
-	sync  *syncer.Syncer
-	reg   *prometheus.Registry
-	stop  func()
+	t      testing.TB
+	name   string
+	key    netkit.Key
+	home   string
+	listen []string
+	net    *netkit.Net
+	store  *store.Store
+	blobs  *blobkit.Store
+	apps   *apps.Library
+	set    *replica.Set
+	bus    *events.Bus
+	sync   *syncer.Syncer
+	reg    *prometheus.Registry
+	stop   func()
 }
 
 // options of a node; the zero value is a node as users have it, without fsync.
@@ -93,11 +95,19 @@ func (n *node) start(opts options) {
 	})
 	netCfg := netkit.DefaultConfig()
 	netCfg.Listen = []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
+	if n.listen != nil { // after a restart it is where it was
+		netCfg.Listen = n.listen
+	}
 	if opts.net != nil {
 		opts.net(&netCfg)
 	}
-	n.net, err = netkit.New(netCfg, netkit.Deps{Key: n.key, Log: log, Metrics: reg})
+	n.net, err = netkit.New(netCfg, netkit.Deps{Key: n.key, Log: log, Metrics: reg, BookFile: filepath.Join(n.home, "peers")})
 	must(n.t, err)
+	n.listen = nil
+	for _, addr := range n.net.Addrs() {
+		at, _, _ := strings.Cut(addr, "/p2p/")
+		n.listen = append(n.listen, at)
+	}
 	syncCfg := syncer.DefaultConfig()
 	if opts.tune != nil {
 		opts.tune(&syncCfg)
