@@ -149,13 +149,15 @@ func Count(view *store.View, inv *members.Invitation) (rec store.Invitation, cha
 	if !inv.IsCounted() {
 		return rec, false, nil
 	}
-	rec, err = view.Invitation(inv.ID())
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return rec, false, members.ErrAskIssuer
-	case err != nil:
+	all, err := view.Invitations()
+	if err != nil {
 		return rec, false, err
-	case rec.Left == 0:
+	}
+	i := slices.IndexFunc(all, func(one store.Invitation) bool { return one.ID == inv.ID() })
+	if i < 0 {
+		return rec, false, members.ErrAskIssuer
+	}
+	if rec = all[i]; rec.Left == 0 {
 		return rec, false, members.ErrUsedUp
 	}
 	rec.Left--

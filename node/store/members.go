@@ -1,8 +1,6 @@
 package store
 
 import (
-	"fmt"
-
 	"mero/node/delta"
 	"mero/node/ident"
 )
@@ -12,15 +10,11 @@ const MaxMembership = 16 << 20
 
 // checkMembers refuses what no store could take.
 func (st *Step) checkMembers() error {
-	if len(st.Members) > MaxMembership {
-		return fmt.Errorf("%w: membership of %d bytes, at most %d", ErrTooLarge, len(st.Members), MaxMembership)
-	}
+	err := checkSize("membership", len(st.Members), MaxMembership)
 	for _, i := range st.Invitations {
-		if len(i.Bytes) > delta.MaxInvitation {
-			return fmt.Errorf("%w: invitation of %d bytes, at most %d", ErrTooLarge, len(i.Bytes), delta.MaxInvitation)
-		}
+		err = first(err, checkSize("invitation", len(i.Bytes), delta.MaxInvitation))
 	}
-	return nil
+	return err
 }
 
 // compareMembers finds what the step's membership changes.
@@ -55,33 +49,17 @@ func (s *Store) invitationWrites(st *Step) ([]write, error) {
 	return writes, nil
 }
 
-// Invitation is one that a member of this node issued, or ErrNotFound.
-func (v *View) Invitation(id [32]byte) (Invitation, error) {
-	b, err := record(v.reader.txn, invitationKey(v.reader.context, id))
-	if err != nil {
-		return Invitation{}, err
-	}
-	if b == nil {
-		return Invitation{}, fmt.Errorf("invitation: %w", ErrNotFound)
-	}
-	return v.invitation(id, b)
-}
-
-func (v *View) invitation(id [32]byte, b []byte) (Invitation, error) {
-	var rec invitationRecord
-	err := v.store.codec.decode(b, &rec)
-	return Invitation{Context: v.reader.context, ID: id, Bytes: rec.Bytes, Left: rec.Left}, err
-}
-
-// Invitations are all that members of this node issued for the context, by id.
+// Invitations are all that members of this node issued for the context, ascending by
+// id.
 func (v *View) Invitations() (list []Invitation, err error) {
 	prefix := invitationPrefix(v.reader.context)
 	err = each(v.reader.txn, prefix, func(key, value []byte) (bool, error) {
 		if len(key) != len(prefix)+ident.Size {
 			return false, broken("invitation", "key of %d bytes", len(key))
 		}
-		i, err := v.invitation([32]byte(key[len(prefix):]), value)
-		list = append(list, i)
+		var rec invitationRecord
+		err := v.store.codec.decode(value, &rec)
+		list = append(list, Invitation{Context: v.reader.context, ID: [32]byte(key[len(prefix):]), Bytes: rec.Bytes, Left: rec.Left})
 		return err == nil, err
 	})
 	return list, err

@@ -67,13 +67,6 @@ func TestInvitations(t *testing.T) {
 	if diff := cmp.Diff([]store.Invitation{of(r, 1, 4), of(r, 3, 1)}, list); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	got, err := v.Invitation([32]byte{1})
-	if err != nil || !cmp.Equal(got, of(r, 1, 4)) {
-		t.Errorf("got %v, %v", got, err)
-	}
-	if _, err := v.Invitation([32]byte{2}); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("removed: %v", err)
-	}
 	long := of(r, 4, 0)
 	long.Bytes = make([]byte, delta.MaxInvitation+1)
 	if err := s.Commit(t.Context(), &store.Step{Invitations: []store.Invitation{long}}); !errors.Is(err, store.ErrTooLarge) {

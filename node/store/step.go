@@ -150,22 +150,18 @@ func (st *Step) checkContext() error {
 }
 
 func (d *DeltaRecord) check() error {
-	if len(d.Bytes) > delta.MaxEnvelope {
-		return fmt.Errorf("%w: delta of %d bytes, at most %d", ErrTooLarge, len(d.Bytes), delta.MaxEnvelope)
-	}
-	return checkName("reason", d.Reason)
+	return first(checkSize("delta", len(d.Bytes), delta.MaxEnvelope), checkName("reason", d.Reason))
 }
 
 func (x *XCall) check() error {
-	if len(x.Params) > MaxXCallParams {
-		return fmt.Errorf("%w: parameters of %d bytes, at most %d", ErrTooLarge, len(x.Params), MaxXCallParams)
-	}
-	return checkName("function", x.Function)
+	return first(checkSize("parameters", len(x.Params), MaxXCallParams), checkName("function", x.Function))
 }
 
-func checkName(what, name string) error {
-	if len(name) > MaxName {
-		return fmt.Errorf("%w: %s of %d bytes, at most %d", ErrTooLarge, what, len(name), MaxName)
+func checkName(what, name string) error { return checkSize(what, len(name), MaxName) }
+
+func checkSize(what string, n, most int) error {
+	if n > most {
+		return fmt.Errorf("%w: %s of %d bytes, at most %d", ErrTooLarge, what, n, most)
 	}
 	return nil
 }
