@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"mero/node/delta"
 	"mero/node/history"
 	"mero/node/ident"
+	"mero/node/layer"
 	"mero/node/members"
 	"mero/node/store"
 )
@@ -144,4 +146,35 @@ func checkOne(h *history.History, rec *store.Context, r store.DeltaRecord, open 
 	}
 	_, err = h.Add(id, header)
 	return err
+}
+
+// Differ names keys that the stored state and one that was made anew do not have in
+// common: what lies in memory of that one, and what was moved out.
+func (r *Report) Differ(view *store.View, values *layer.Overlay, spilt *layer.Spill) error {
+	seen := make(map[string]struct{})
+	for entry, err := range view.StateAll() {
+		if err != nil {
+			return err
+		}
+		seen[string(entry.Key)] = struct{}{}
+		value, ok, err := values.Get(entry.Key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !ok:
+			r.Add(Problem{What: "key of the state that no delta made", Key: entry.Key})
+		case !bytes.Equal(value, entry.Value):
+			r.Add(Problem{What: "value of the state that is not what the deltas give", Key: entry.Key})
+		}
+	}
+	for e, err := range spilt.All(values) {
+		if err != nil {
+			return err
+		}
+		if _, ok := seen[string(e.Key)]; !ok && e.Present {
+			r.Add(Problem{What: "key that the deltas give and the state lacks", Key: e.Key})
+		}
+	}
+	return nil
 }

@@ -45,8 +45,7 @@ type job struct {
 	// merged: what the base has and a whole job's state lacks is noted.
 	merged bool
 	b      *batch
-	// scratch takes what of the job's state is too much for memory; nil: nothing was.
-	scratch *store.Scratch
+	spilt  layer.Spill // what of the job's state was too much for memory
 	// folded are the deltas that the state has, after from, in canonical order.
 	folded []delta.ID
 	// voids are those of them that are void, and why.
@@ -80,7 +79,7 @@ func (s *Set) newJob(view *store.View, from *delta.Place) (*job, error) {
 		return nil, err
 	}
 	j := &job{
-		set: s, id: view.Context().ID, base: view, b: b, late: make(map[delta.ID]struct{}), held: make(map[delta.ID]*history.Wait),
+		set: s, id: view.Context().ID, base: view, b: b, spilt: layer.Spill{Store: s.deps.Store, Context: view.Context().ID}, late: make(map[delta.ID]struct{}), held: make(map[delta.ID]*history.Wait),
 		voids: make(map[delta.ID]string), log: members.New(founder), labels: make(map[delta.ID]uint32),
 	}
 	if from != nil {
@@ -183,25 +182,10 @@ func (j *job) unfold(keep int) error {
 	return nil
 }
 
-// spillBytes is how much of a job's state is kept in memory, about.
-const spillBytes = 32 << 20
-
 // spill moves the job's state out of memory when it is too much.
-func (j *job) spill(ctx context.Context) error {
-	if j.b.Values.Written() < spillBytes {
-		return nil
-	}
-	if j.scratch == nil {
-		var err error
-		if j.scratch, err = j.set.deps.Store.NewScratch(j.id); err != nil {
-			return err
-		}
-	}
-	if err := j.scratch.Put(ctx, j.b.Values.Changes()); err != nil {
-		return err
-	}
-	j.b.Values = layer.New(layer.Scratched{Scratch: j.scratch, Below: j.below()})
-	return nil
+func (j *job) spill(ctx context.Context) (err error) {
+	j.b.Values, err = j.spilt.Relieve(ctx, j.b.Values, j.below())
+	return err
 }
 
 // below is what the job's state lies over.
@@ -214,10 +198,8 @@ func (j *job) below() layer.State {
 
 // end lets go what the job holds.
 func (j *job) end(ctx context.Context) {
-	if j.scratch != nil {
-		if err := j.scratch.Discard(context.WithoutCancel(ctx)); err != nil {
-			j.set.deps.Log.Info().Err(err).Msg("leftovers of folding again will be swept later")
-		}
+	if err := j.spilt.End(ctx); err != nil {
+		j.set.deps.Log.Info().Err(err).Msg("leftovers of folding again will be swept later")
 	}
 }
 

@@ -26,7 +26,7 @@ func (j *job) dropRest(ctx context.Context) error {
 		}
 	}
 	j.merged = true
-	if j.scratch == nil {
+	if j.spilt.Scratch == nil {
 		j.b.Values.Rebase(j.base)
 	}
 	return nil
@@ -148,9 +148,9 @@ func (j *job) replaceState(ctx context.Context, b *batch) error {
 	if err := j.replaceLocal(b); err != nil {
 		return err
 	}
-	if j.scratch != nil {
-		b.step.Scratch = j.scratch
-		return j.spillKeys(ctx, touched)
+	if j.spilt.Scratch != nil {
+		b.step.Scratch = j.spilt.Scratch
+		return j.spilt.Write(ctx, j.b.Values, touched)
 	}
 	for key := range touched {
 		value, has, err := j.b.Values.Get([]byte(key))
@@ -164,29 +164,6 @@ func (j *job) replaceState(ctx context.Context, b *batch) error {
 		b.Values.Put([]byte(key), before, value, had, has)
 	}
 	return nil
-}
-
-// spillKeys writes keys of the job's state to its scratch.
-func (j *job) spillKeys(ctx context.Context, keys map[string]struct{}) error {
-	var (
-		changes []store.Change
-		bytes   int
-	)
-	for key := range keys {
-		value, has, err := j.b.Values.Get([]byte(key))
-		if err != nil {
-			return err
-		}
-		changes = append(changes, store.Change{Key: []byte(key), New: value, HasNew: has})
-		if bytes += len(value); bytes < spillBytes {
-			continue
-		}
-		if err := j.scratch.Put(ctx, changes); err != nil {
-			return err
-		}
-		changes, bytes = changes[:0], 0
-	}
-	return j.scratch.Put(ctx, changes)
 }
 
 // replaceLocal removes node-local keys that the job's deltas created in the

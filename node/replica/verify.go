@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -144,46 +143,5 @@ func (j *job) compare(view *store.View, rep *Report) error {
 	if j.b.Rec.Sum == view.Context().Sum && len(rep.Problems) == 0 {
 		return nil
 	}
-	return j.differ(view, rep)
-}
-
-// differ names keys that the job's state and the stored one do not have in common.
-func (j *job) differ(view *store.View, rep *Report) error {
-	seen := make(map[string]struct{})
-	for entry, err := range view.StateAll() {
-		if err != nil {
-			return err
-		}
-		seen[string(entry.Key)] = struct{}{}
-		value, ok, err := j.b.Values.Get(entry.Key)
-		if err != nil {
-			return err
-		}
-		switch {
-		case !ok:
-			rep.Add(Problem{What: "key of the state that no delta made", Key: entry.Key})
-		case !bytes.Equal(value, entry.Value):
-			rep.Add(Problem{What: "value of the state that is not what the deltas give", Key: entry.Key})
-		}
-	}
-	lacks := func(key string, there bool) {
-		if _, ok := seen[key]; !ok && there {
-			rep.Add(Problem{What: "key that the deltas give and the state lacks", Key: []byte(key)})
-		}
-	}
-	for e := range j.b.Values.All() {
-		lacks(string(e.Key), e.Present)
-	}
-	if j.scratch == nil {
-		return nil
-	}
-	for entry, err := range j.scratch.All() {
-		if err != nil {
-			return err
-		}
-		if !j.b.Values.Has(entry.Key) {
-			lacks(string(entry.Key), entry.Present)
-		}
-	}
-	return nil
+	return rep.Differ(view, j.b.Values, &j.spilt)
 }
