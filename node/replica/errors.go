@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"mero/node/admit"
 	"mero/node/fold"
 	"mero/node/history"
 	"mero/node/ident"
@@ -13,7 +14,7 @@ import (
 
 var (
 	// ErrContextNotFound says that this node has no such context.
-	ErrContextNotFound = errors.New("context not found")
+	ErrContextNotFound = admit.ErrContextNotFound
 	// ErrUninitialized says that the context's first state has not arrived.
 	ErrUninitialized = errors.New("context is not initialised yet: its first state has not arrived")
 	// ErrContextExists says that a seed leads to a context that is already here.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"mero/node/admit"
 	"mero/node/delta"
@@ -51,16 +49,6 @@ func (s *Set) Invite(ctx context.Context, req InviteRequest) (members.Invitation
 		return nil, err
 	})
 	return inv, err
-}
-
-// Invitations are those that members of this node issued for a context and that have
-// not been forgotten, by id.
-func (s *Set) Invitations(id ident.ContextID) (list []Issued, err error) {
-	err = s.seen(id, func(view *store.View, v *members.View) error {
-		list, err = admit.AllIssued(view, v)
-		return err
-	})
-	return list, err
 }
 
 // Revoke makes an invitation, named by its id, good no more, for everybody who learns
@@ -198,118 +186,11 @@ func (s *Set) alone(ctx context.Context, id ident.ContextID, run func(*batch) (*
 
 // admission is what a member is given that was admitted, now or before.
 func (s *Set) admission(id ident.ContextID, member ident.PublicKey) (a Admission, err error) {
-	err = s.seen(id, func(view *store.View, v *members.View) error {
-		rec := view.Context()
-		m, ok := v.Get(member)
-		if !ok {
-			return members.ErrNotMember
-		}
-		genesis, err := view.Delta(rec.Genesis)
-		if err != nil {
-			return err
-		}
-		d, err := view.Delta(m.Admission)
-		if err != nil {
-			return err
-		}
-		a = Admission{Genesis: genesis.Bytes, Delta: d.Bytes, App: rec.App}
-		if app, err := s.deps.Apps.App(rec.App); err == nil {
-			a.Code, a.Package, a.Version = app.Blob, app.Package, app.Version
-		}
-		return nil
-	})
-	return a, err
-}
-
-// seen looks at a context and its membership as they are now.
-func (s *Set) seen(id ident.ContextID, look func(*store.View, *members.View) error) error {
-	view, err := s.view(id)
-	if err != nil {
-		return err
+	if a, err = s.AdmissionOf(id, member); err != nil {
+		return a, err
 	}
-	defer view.Close()
-	v, err := s.joined.Of(view)
-	if err != nil {
-		return err
+	if app, err := s.deps.Apps.App(a.App); err == nil {
+		a.Code, a.Package, a.Version = app.Blob, app.Package, app.Version
 	}
-	return look(view, v)
-}
-
-// Membership are the members of a context, ascending by key, as of the state here.
-func (s *Set) Membership(id ident.ContextID) (list []members.Member, err error) {
-	err = s.seen(id, func(_ *store.View, v *members.View) error {
-		list = v.All()
-		return nil
-	})
-	return list, err
-}
-
-// Members are the keys of a context's members, ascending.
-func (s *Set) Members(id ident.ContextID) (list []ident.PublicKey, err error) {
-	err = s.seen(id, func(_ *store.View, v *members.View) error {
-		list = slices.Clone(v.Members())
-		return nil
-	})
-	return list, err
-}
-
-// Binding says for the members of a context that a libp2p peer, which is this node,
-// speaks for the lowest own key among them, or for the lowest own key while none is
-// known to be a member yet; it is good for members.MaxBindingLife. Errors:
-// ErrContextNotFound, members.ErrNotMember when there is no own key.
-func (s *Set) Binding(id ident.ContextID, peer string, now time.Time) (b members.Binding, err error) {
-	err = s.seen(id, func(view *store.View, v *members.View) error {
-		own, err := view.Identities()
-		if err != nil {
-			return err
-		}
-		b, err = admit.Bind(id, v, own, peer, now)
-		return err
-	})
-	return b, err
-}
-
-// CheckBinding says whether a binding is good on the connection of a peer. Errors:
-// ErrContextNotFound, members.ErrNotMember for one that would be good but for that, and
-// those of members.Binding.Verify.
-func (s *Set) CheckBinding(b members.Binding, peer string, now time.Time) error {
-	return s.seen(b.Context, func(_ *store.View, v *members.View) error {
-		if err := b.Verify(peer, now, b.Context); err != nil {
-			return err
-		}
-		if !v.IsMember(b.Member) {
-			return fmt.Errorf("binding of %s: %w", b.Member, members.ErrNotMember)
-		}
-		return nil
-	})
-}
-
-// Secret is the topic secret of a context, from its genesis (R14).
-func (s *Set) Secret(id ident.ContextID) ([32]byte, error) {
-	view, err := s.view(id)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	defer view.Close()
-	return s.joined.Secret(view)
-}
-
-// Shared are the topic secrets of all contexts of this node (R14).
-func (s *Set) Shared() (map[ident.ContextID][32]byte, error) {
-	records, err := s.deps.Store.Contexts()
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[ident.ContextID][32]byte, len(records))
-	for _, rec := range records {
-		secret, err := s.Secret(rec.ID)
-		if errors.Is(err, ErrContextNotFound) {
-			continue // deleted meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		all[rec.ID] = secret
-	}
-	return all, nil
+	return a, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"mero/blobkit"
+	"mero/node/admit"
 	"mero/node/apps"
 	"mero/node/delta"
 	"mero/node/events"
@@ -55,12 +56,14 @@ type Deps struct {
 
 // Set is all contexts of this node. Its methods are safe for concurrent use.
 type Set struct {
+	*admit.Rolls
+
 	deps    Deps
 	metrics *metrics
 	writers *apps.Writers
 
 	verdicts fold.Verdicts
-	joined   history.Memberships
+	joined   *history.Memberships
 	refusals history.Refusals
 	pace     fold.Pace
 	queued   chan struct{} // tells Run that cross-context calls wait
@@ -73,7 +76,10 @@ type Set struct {
 
 // NewSet makes the set over what the store holds. It does no I/O.
 func NewSet(deps Deps) *Set {
+	joined := &history.Memberships{}
 	s := &Set{
+		Rolls:    admit.NewRolls(deps.Store, joined),
+		joined:   joined,
 		deps:     deps,
 		metrics:  newMetrics(deps.Metrics),
 		writers:  apps.NewWriters(deps.Store),
