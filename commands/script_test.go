@@ -65,6 +65,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"waitfile": waitFile,
+			"waitline": waitLine,
 			"ready":    ready,
 			"exits":    exits,
 			"field":    field,
@@ -128,6 +129,27 @@ func waitFile(ts *testscript.TestScript, neg bool, args []string) {
 		case <-tick.C:
 		case <-deadline:
 			ts.Fatalf("%s: not as wanted after %s", args[0], patience)
+		}
+	}
+}
+
+// waitLine waits until a file has a line: `waitline FILE`.
+func waitLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitline FILE")
+	}
+	path := ts.MkAbs(args[0])
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for {
+		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte("\n")) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			ts.Fatalf("%s: no line after %s", args[0], patience)
 		}
 	}
 }
