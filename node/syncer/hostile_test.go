@@ -47,9 +47,14 @@ func (o *outlaw) connect() {
 // wire opens a stream of a protocol to the victim.
 func (o *outlaw) wire(name string) *netkit.Stream {
 	o.t.Helper()
+	return o.wireFor(name, patience)
+}
+
+func (o *outlaw) wireFor(name string, idle time.Duration) *netkit.Stream {
+	o.t.Helper()
 	ctx, cancel := context.WithTimeout(o.t.Context(), patience)
 	defer cancel()
-	s, err := o.net.Open(ctx, o.victim.net.PeerID(), netkit.Protocol{ID: "/mero/" + name + "/1", MaxFrame: 32 << 20, Idle: patience})
+	s, err := o.net.Open(ctx, o.victim.net.PeerID(), netkit.Protocol{ID: "/mero/" + name + "/1", MaxFrame: 32 << 20, Idle: idle})
 	must(o.t, err)
 	o.t.Cleanup(s.Reset)
 	return s
@@ -224,7 +229,7 @@ func TestHostileFrames(t *testing.T) {
 func TestWindow(t *testing.T) {
 	o := newOutlaw(t)
 	m := o.bind()
-	s := o.wire("sync")
+	s := o.wireFor("sync", time.Second) // the victim does not read all of it
 	send(t, s, message(t, &wire.Open{Version: 1, Context: m.context, Known: wire.Known{Heads: [32]byte{1}}}))
 	batch := message(t, &wire.Batch{Envelopes: [][]byte{make([]byte, 1000)}})
 	for range 1000 {
@@ -428,4 +433,74 @@ func TestHeartbeat(t *testing.T) {
 			t.Errorf("its clock is %s ahead, want an hour", p.Clock)
 		}
 	}
+}
+
+// shout publishes on the context's topic, which the outlaw knows the name of, until
+// the victim's counter moves, or for as many tries as there are.
+func (o *outlaw) shout(m member, tries int, data func(i int) []byte, heard func() bool) bool {
+	o.t.Helper()
+	secret, err := o.set.Secret(m.context)
+	must(o.t, err)
+	topic, err := o.net.Join(netkit.TopicOptions{
+		Name: wire.Secret(secret).Topic(), Allow: func(string) bool { return true },
+		Check: func(string, []byte) netkit.Verdict { return netkit.Ignore }, Receive: func(string, []byte) {},
+	})
+	must(o.t, err)
+	defer topic.Leave()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for i := range tries {
+		must(o.t, topic.Publish(o.t.Context(), data(i)))
+		<-tick.C
+		if heard() {
+			return true
+		}
+	}
+	return heard()
+}
+
+// TestHostileGossip: what is no message of deltas of this context is rejected and
+// costs the forwarder; from somebody who is not bound it is not even looked at.
+func TestHostileGossip(t *testing.T) {
+	o := newOutlaw(t)
+	m := o.joinAs()
+	other := o.victim.create()
+	foreign, err := o.victim.set.Known(t.Context(), other.context)
+	must(t, err)
+	envelopes, err := o.victim.set.Envelopes(t.Context(), other.context, []delta.ID{foreign.Heads[0]}, 1<<20)
+	must(t, err)
+	forged := admissionOf(t, o.ours, m.key)
+	forged[60] ^= 1
+	rejected := func() float64 { return o.victim.metric("mero_syncer_gossip_deltas_total", "fate", "rejected") }
+	garbage := func(i int) []byte { return []byte(fmt.Sprint("garbage", i)) }
+	if o.shout(m, 20, garbage, func() bool { return rejected() > 0 }) {
+		t.Error("gossip of somebody who is not bound is looked at")
+	}
+	secret, err := o.set.Secret(m.context)
+	must(t, err)
+	b, err := o.set.Binding(m.context, o.net.PeerID(), time.Now())
+	must(t, err)
+	o.greet(secret, wire.Bound{Binding: b.Encode()})
+	for name, data := range map[string]func(i int) []byte{
+		"garbage":                    func(i int) []byte { return []byte(fmt.Sprint("more garbage", i)) },
+		"a message of a stream":      func(i int) []byte { return message(t, &wire.Ack{Batches: uint64(i + 1)}) },
+		"no delta":                   func(i int) []byte { return message(t, &wire.Publish{Envelopes: [][]byte{fmt.Append(nil, i)}}) },
+		"a delta of another context": func(i int) []byte { return message(t, &wire.Publish{Envelopes: repeat(envelopes[0], i+1)}) },
+		"a forged delta":             func(i int) []byte { return message(t, &wire.Publish{Envelopes: repeat(forged, i+1)}) },
+	} {
+		before, cost := rejected(), o.victim.metric("mero_netkit_penalty_points_total")
+		if !o.shout(m, 100, data, func() bool { return rejected() > before }) {
+			t.Errorf("%s is not rejected", name)
+		}
+		if o.victim.metric("mero_netkit_penalty_points_total") <= cost {
+			t.Errorf("%s costs nothing", name)
+		}
+	}
+}
+
+func repeat(data []byte, n int) (out [][]byte) {
+	for range n {
+		out = append(out, data)
+	}
+	return out
 }

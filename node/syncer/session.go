@@ -162,6 +162,10 @@ func (x *session) reader() {
 		m, err := x.read()
 		if err != nil {
 			x.readErr = err
+			var refused *RefusedError
+			if errors.As(err, &refused) {
+				x.stream.Reset() // the producer may be writing to somebody who does not read any more
+			}
 			return
 		}
 		if ack, ok := m.(*wire.Ack); ok {

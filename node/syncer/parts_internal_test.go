@@ -1,0 +1,253 @@
+package syncer
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"mero/node/delta"
+	"mero/node/ident"
+	"mero/node/wire"
+)
+
+func TestTask(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var k task
+	if k.begin(now) {
+		t.Error("it begins without cause")
+	}
+	k.want(now.Add(time.Second))
+	k.want(now.Add(time.Minute)) // does not put it off
+	if k.begin(now) || !k.begin(now.Add(time.Second)) {
+		t.Error("it begins too soon or not at all")
+	}
+	k.want(now)
+	if k.begin(now.Add(time.Hour)) {
+		t.Error("it begins twice at a time")
+	}
+	k.end(now, false, time.Second, time.Minute)
+	if at := k.next(); at.Before(now.Add(time.Second/2)) || at.After(now.Add(time.Second)) {
+		t.Errorf("tried again after %s, want half a second to one", at.Sub(now))
+	}
+	for range 20 {
+		k.due, k.blocked = now, time.Time{}
+		if !k.begin(now) {
+			t.Fatal("it does not begin")
+		}
+		k.end(now, false, time.Second, time.Minute)
+	}
+	k.want(now) // whoever asks waits
+	if at := k.next(); at.Before(now.Add(30*time.Second)) || at.After(now.Add(time.Minute)) {
+		t.Errorf("after many failures tried again after %s, want half a minute to one", at.Sub(now))
+	}
+	k.fresh()
+	if !k.begin(now) {
+		t.Error("what is fresh does not begin")
+	}
+	k.end(now, true, time.Second, time.Minute)
+	if !k.next().IsZero() {
+		t.Error("what succeeded is due again")
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for failures := range 100 {
+		most := time.Second << min(failures, 20)
+		if failures > 0 {
+			most = time.Second << min(failures-1, 20)
+		}
+		most = min(most, time.Minute)
+		if got := backoff(failures, time.Second, time.Minute); got < most/2 || got > most {
+			t.Errorf("after %d failures %s, want %s to %s", failures, got, most/2, most)
+		}
+	}
+}
+
+func TestCompareVectors(t *testing.T) {
+	tip := func(author byte, seq uint64, id byte) wire.Tip {
+		return wire.Tip{Author: ident.PublicKey{author}, Seq: seq, ID: delta.ID{author, id}}
+	}
+	for _, tt := range []struct {
+		name         string
+		ours, theirs []wire.Tip
+		mine, other  uint64
+		writers      int
+	}{
+		{name: "nothing"},
+		{"the same", []wire.Tip{tip(1, 3, 3)}, []wire.Tip{tip(1, 3, 3)}, 0, 0, 0},
+		{"they lack a writer", []wire.Tip{tip(1, 3, 3), tip(2, 5, 5)}, []wire.Tip{tip(1, 3, 3)}, 5, 0, 1},
+		{"both lack some", []wire.Tip{tip(1, 3, 3), tip(2, 5, 5)}, []wire.Tip{tip(1, 7, 7), tip(2, 1, 1)}, 4, 4, 2},
+		{"a fork", []wire.Tip{tip(1, 3, 3)}, []wire.Tip{tip(1, 3, 4)}, 1, 1, 1},
+		{"a fork of which one knows both", []wire.Tip{tip(1, 3, 3), tip(1, 4, 4)}, []wire.Tip{tip(1, 3, 3)}, 1, 0, 1},
+	} {
+		writers, mine, other := compareVectors(tt.ours, tt.theirs, 10)
+		if mine != tt.mine || other != tt.other || len(writers) != tt.writers {
+			t.Errorf("%s: %d here, %d there, %d writers; want %d, %d, %d", tt.name, mine, other, len(writers), tt.mine, tt.other, tt.writers)
+		}
+	}
+}
+
+// sealed makes a delta with so many bytes of payload.
+func sealed(t testing.TB, size int) *delta.Delta {
+	t.Helper()
+	payload, err := delta.EncodeState(delta.State{Artifact: make([]byte, size)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := ident.NewPrivateKey()
+	d, err := delta.Seal(delta.Header{
+		Context: ident.ContextID{1}, Kind: delta.KindState, Parents: []delta.ID{{1}}, Author: key.Public(), Seq: 2, Time: delta.Tick,
+	}, payload, delta.NewEpochKey(), nil, key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestOutbox: what waits is published in order, in messages that are within the
+// limits, large deltas by their ids.
+func TestOutbox(t *testing.T) {
+	var o outbox
+	var want []delta.ID
+	add := func(size int) {
+		d := sealed(t, size)
+		o.list = append(o.list, d)
+		o.bytes += len(d.Bytes())
+		want = append(want, d.ID())
+	}
+	for range 2*wire.MaxPublish + 1 {
+		add(10)
+	}
+	add(wire.MaxPublishBytes) // with its frame it is too large
+	add(wire.MaxPublishBytes - 1000)
+	add(2000)
+	add(10)
+	var got []delta.ID
+	var kinds []wire.Kind
+	for {
+		m, n := o.take()
+		if m == nil {
+			break
+		}
+		if _, err := wire.Encode(m); err != nil {
+			t.Fatal(err)
+		}
+		kinds = append(kinds, m.Kind())
+		switch m := m.(type) {
+		case *wire.Announce:
+			got = append(got, m.IDs...)
+		case *wire.Publish:
+			for _, e := range m.Envelopes {
+				_, id, err := delta.Inspect(e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, id)
+			}
+		}
+		if n == 0 {
+			t.Fatal("a message of nothing")
+		}
+	}
+	if len(got) != len(want) || o.bytes != 0 {
+		t.Fatalf("%d of %d published, %d bytes left", len(got), len(want), o.bytes)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Fatalf("number %d is out of order", i)
+		}
+	}
+	if len(kinds) != 6 || kinds[3] != wire.KindAnnounce {
+		t.Errorf("messages of kinds %v, want 3 of deltas, an announcement, 2 of deltas", kinds)
+	}
+}
+
+// FuzzGossip: no message makes the validator panic, and what it takes are deltas of
+// the context.
+func FuzzGossip(f *testing.F) {
+	d := sealed(f, 10)
+	for _, m := range []wire.Message{&wire.Publish{Envelopes: [][]byte{d.Bytes()}}, &wire.Announce{IDs: []delta.ID{d.ID()}}, &wire.Ack{}} {
+		data, err := wire.Encode(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		parcels, err := openGossip(ident.ContextID{1}, data)
+		for _, p := range parcels {
+			if p.Header.Context != (ident.ContextID{1}) {
+				t.Errorf("a delta of context %s", p.Header.Context)
+			}
+		}
+		if err == nil && len(parcels) == 0 {
+			if m, err := wire.Decode(data); err != nil || m.Kind() != wire.KindAnnounce {
+				t.Errorf("nothing came of %x", data)
+			}
+		}
+	})
+}
+
+// FuzzVectors: whatever vector comes is put into the graph's order, and compared
+// without harm.
+func FuzzVectors(f *testing.F) {
+	known := wire.Known{Tips: []wire.Tip{{Author: ident.PublicKey{1}, Seq: 1}, {Author: ident.PublicKey{1}, Seq: 1}}}
+	data, err := wire.Encode(&known)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := wire.Decode(data)
+		if err != nil {
+			return
+		}
+		known, ok := m.(*wire.Known)
+		if !ok {
+			return
+		}
+		tips := fromWire(known.Tips)
+		for i := 1; i < len(tips); i++ {
+			if tips[i-1].Writer.Compare(tips[i].Writer) > 0 {
+				t.Error("not in order")
+			}
+			if tips[i-1] == tips[i] {
+				t.Error("a tip twice")
+			}
+		}
+		compareVectors(known.Tips, nil, 10)
+		if !isSame(known, known) && len(known.Missing) == 0 {
+			t.Error("not the same as itself")
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+	for key, change := range map[string]func(*Config){
+		"sync.check": func(c *Config) { c.Check = 0 }, "sync.interval": func(c *Config) { c.Interval = -1 },
+		"sync.timeout": func(c *Config) { c.Timeout = time.Millisecond }, "sync.heartbeat": func(c *Config) { c.Heartbeat = 0 },
+		"sync.sessions": func(c *Config) { c.Sessions = 0 }, "sync.retry_max": func(c *Config) { c.RetryMax = time.Second },
+		"sync.discovery": func(c *Config) { c.Discovery = 0 },
+	} {
+		c := DefaultConfig()
+		change(&c)
+		if err := c.Validate(); err == nil || err.Error()[:len(key)] != key {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+func TestRefusedErrorIsPrintable(t *testing.T) {
+	for in, want := range map[string]string{"a\x1b[31mb": "a[31mb", "\xff\xfe": "", "ok": "ok", "line\nline": "lineline"} {
+		if got := printable(in); got != want {
+			t.Errorf("%q is shown as %q, want %q", in, got, want)
+		}
+	}
+	var refused *RefusedError
+	if !errors.As(error(&RefusedError{Code: 4}), &refused) || refused.Error() == "" {
+		t.Error("a refusal without words says nothing")
+	}
+}
