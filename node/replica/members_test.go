@@ -280,6 +280,11 @@ func TestUses(t *testing.T) {
 	if _, err := h.set.Admit(t.Context(), c.Context, inv, another); !errors.Is(err, members.ErrMismatch) {
 		t.Errorf("a member with another sealing key: %v", err)
 	}
+	p.now = p.now.Add(30 * 24 * time.Hour)
+	if _, err := h.set.Admit(t.Context(), c.Context, inv, p.request(inv, crewKey(0))); err != nil {
+		t.Errorf("a member asks again when its invitation has expired: %v", err)
+	}
+	p.now = p.now.Add(-30 * 24 * time.Hour)
 	must(t, h.set.Revoke(t.Context(), c.Context, c.Member, inv.ID()))
 	if list, err := h.set.Invitations(c.Context); err != nil || len(list) != 0 {
 		t.Errorf("after it was revoked: %+v, %v", list, err)

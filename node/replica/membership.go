@@ -27,14 +27,14 @@ type (
 // members.ErrFull, and members.ErrMalformed or ErrTooLarge for what cannot be in one.
 func (s *Set) Invite(ctx context.Context, req InviteRequest) (members.Invitation, error) {
 	var inv members.Invitation
-	_, err := s.alone(ctx, req.Context, func(b *batch) (*Result, error) {
+	err := s.alone(ctx, req.Context, func(b *batch) error {
 		who, ok := b.identities[req.Executor]
 		if !ok {
-			return nil, &UnauthorizedError{Context: req.Context, Key: req.Executor}
+			return &UnauthorizedError{Context: req.Context, Key: req.Executor}
 		}
 		secret, err := s.joined.Secret(b.view)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		now := s.deps.Wall()
 		made, rec, err := req.Issue(b.View, secret, who, now)
@@ -42,11 +42,11 @@ func (s *Set) Invite(ctx context.Context, req InviteRequest) (members.Invitation
 			err = &MemberError{Context: req.Context, Key: req.Executor, Cause: err}
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		inv, b.step.Invitations = made, []store.Invitation{rec}
 		b.step.InvitationsDrop, err = admit.Expired(b.view, now)
-		return nil, err
+		return err
 	})
 	return inv, err
 }
@@ -55,15 +55,14 @@ func (s *Set) Invite(ctx context.Context, req InviteRequest) (members.Invitation
 // of it. Errors: ErrContextNotFound, *UnauthorizedError, *MemberError,
 // members.ErrRevoked, members.ErrFull, and those of writing.
 func (s *Set) Revoke(ctx context.Context, id ident.ContextID, executor ident.PublicKey, invitation [32]byte) error {
-	_, err := s.alone(ctx, id, func(b *batch) (*Result, error) {
+	return s.alone(ctx, id, func(b *batch) error {
 		who, ok := b.identities[executor]
 		if !ok {
-			return nil, &UnauthorizedError{Context: id, Key: executor}
+			return &UnauthorizedError{Context: id, Key: executor}
 		}
 		b.step.InvitationsDrop = []store.Invitation{{Context: id, ID: invitation}}
 		return b.member(who, delta.Member{Revoke: &invitation})
 	})
-	return err
 }
 
 // Request is how a member key of this node that belongs to no context yet asks to be
@@ -83,23 +82,26 @@ func (s *Set) Request(inv members.Invitation, member ident.PublicKey, peer strin
 // ErrAskIssuer, ErrNotAllowed, ErrIssuer, ErrMismatch, ErrOtherContext, ErrFull, those
 // of the papers (members), and those of writing.
 func (s *Set) Admit(ctx context.Context, id ident.ContextID, inv members.Invitation, req members.JoinRequest) (Admission, error) {
-	if err := admit.Check(id, &inv, &req, s.deps.Wall()); err != nil {
+	if err := admit.Check(id, &inv, &req); err != nil {
 		return Admission{}, err
 	}
-	_, err := s.alone(ctx, id, func(b *batch) (*Result, error) {
+	err := s.alone(ctx, id, func(b *batch) error {
 		if m, ok := b.View.Get(req.Member); ok {
 			if m.Seal != req.Seal {
-				return nil, fmt.Errorf("%w: it is a member with another sealing key", members.ErrMismatch)
+				return fmt.Errorf("%w: it is a member with another sealing key", members.ErrMismatch)
 			}
-			return nil, nil
+			return nil
+		}
+		if inv.IsExpired(s.deps.Wall()) {
+			return members.ErrExpired
 		}
 		key, err := admit.Choose(b.View, b.owners(), &inv, &req)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		rec, counted, err := admit.Count(b.view, &inv)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if counted {
 			b.step.Invitations = []store.Invitation{rec}
@@ -123,65 +125,67 @@ func (b *batch) owners() []ident.PublicKey {
 
 // member makes and folds the delta of a change of the membership. One that admits
 // carries the key of its epoch for the new member (R13).
-func (b *batch) member(who *store.Identity, m delta.Member) (*Result, error) {
+func (b *batch) member(who *store.Identity, m delta.Member) error {
 	now, err := b.time()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.loadHistory(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.checkWriter(who); err != nil {
-		return nil, err
+		return err
 	}
 	form, err := delta.EncodeMember(m)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var wraps []delta.Wrap
 	if a := m.Admit; a != nil {
 		key, err := b.key(b.Rec.Epoch)
 		if err != nil {
-			return nil, fmt.Errorf("key of epoch %s: %w", b.Rec.Epoch, err)
+			return fmt.Errorf("key of epoch %s: %w", b.Rec.Epoch, err)
 		}
 		wrap, err := delta.WrapEpoch(b.Rec.ID, key, a.Key, a.Seal)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		wraps = []delta.Wrap{wrap}
 	}
 	d, err := b.seal(who, now, delta.KindMember, form, wraps...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h := d.Header()
 	done, err := b.ApplyMember(&h, m, b.cut(d))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	in := input{who: who}
 	if err := b.keep(in, d, done, nil); err != nil {
-		return nil, err
+		return err
 	}
-	return b.answer(in, done.Out, d), nil
+	b.answer(in, done.Out, d)
+	return nil
 }
 
 // alone runs something in its turn that shares no batch and after whose error nothing
 // is written.
-func (s *Set) alone(ctx context.Context, id ident.ContextID, run func(*batch) (*Result, error)) (*Result, error) {
+func (s *Set) alone(ctx context.Context, id ident.ContextID, run func(*batch) error) error {
 	view, err := s.view(id) // no queue is made for an id that a stranger chose
 	if err != nil {
-		return nil, err
+		return err
 	}
 	view.Close()
 	t := newTicket("", func(b *batch) (*Result, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		return run(b)
+		return nil, run(b)
 	})
 	t.alone = true
-	return s.replica(id).submit(ctx, t)
+	_, err = s.replica(id).submit(ctx, t)
+	return err
 }
 
 // admission is what a member is given that was admitted, now or before.
