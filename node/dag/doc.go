@@ -29,6 +29,9 @@
 //
 // There are no cycles: an id is the hash of the parents' ids.
 //
+// Beside each connected delta lies a number of the caller's, which the graph makes nothing
+// of.
+//
 // # Cost
 //
 // About 140 bytes a connected delta. Adding costs a hash lookup a parent, and a walk back

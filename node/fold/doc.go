@@ -7,6 +7,9 @@
 // node, and no verdict. Fold moves the state over the delta and leaves an undo span,
 // with which TakeBack puts it back to where it was.
 //
+// Who may make a delta is judged by the membership in its past, which is handed in: it
+// does not depend on the place in the order (R11).
+//
 // The author of a delta takes the very same way: it applies what it is about to send,
 // and what becomes of the state is never what the guest wrote while it ran (R6).
 //

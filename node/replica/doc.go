@@ -36,6 +36,13 @@
 // verified twice, and none of what is stored already. Deltas for the next step are
 // verified while one is folded.
 //
+// # Members
+//
+// The membership at a delta follows from its past (R11): package members says how,
+// package history keeps it. The one at the heads is in the store, and the root covers
+// it. Invite, Admit and JoinWith let others in and get in; Set embeds admit.Rolls,
+// which tells who is there.
+//
 // # Work beside the live state
 //
 // Deep roll-backs, rebuilds and checks are jobs: they fold on a snapshot and an
