@@ -55,7 +55,20 @@ func TestBook(t *testing.T) {
 	stop()
 	await(t, "a sees the loss again", func() bool { return len(a.Peers()) == 0 })
 
-	// A peer of the book is reached although nothing else knows it.
+	// A peer of the book is reached although nothing else knows it: before Run
+	// nothing has been dialled.
+	d.Metrics = prometheus.NewRegistry()
+	idle, err := netkit.New(local(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Handle(echoProtocol, echo)
+	open(t, idle, a, echoProtocol)
+	if err := idle.Close(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a sees that loss", func() bool { return len(a.Peers()) == 0 })
+
 	far := newKey(t).PeerID()
 	line := fmt.Sprintf(`{"peer":%q,"addrs":[%q],"seen":%d}`+"\n", a.PeerID(), where, time.Now().Unix())
 	old := fmt.Sprintf(`{"peer":%q,"addrs":[%q],"seen":%d}`+"\n", far, where, time.Now().Add(-1000*time.Hour).Unix())

@@ -224,7 +224,9 @@ func (g *gossip) inspect(from peer.ID, rpc *pubsub.RPC) error {
 // meet makes good for the filter of subscriptions, which drops what a peer says
 // of a topic that this node joins a moment later. Who gets a subscription to a
 // topic of his own answers with an empty announcement of messages, and whoever
-// gets an announcement or a graft takes it for a subscription.
+// gets an announcement or a graft takes it for a subscription. (To a peer that the
+// router does not send to yet no answer goes; it will get all subscriptions as the
+// first words.)
 func (g *gossip) meet(from peer.ID, rpc *pubsub.RPC) {
 	ours := func(topic string, of map[string]struct{}) bool {
 		_, known := of[topic]

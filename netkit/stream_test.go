@@ -307,7 +307,7 @@ func TestStreamsEndWithRun(t *testing.T) {
 		if err == nil {
 			_, err = s.Read()
 		}
-		if err == nil || ctx.Err() == nil {
+		if !errors.Is(err, netkit.ErrReset) || ctx.Err() == nil {
 			t.Errorf("read ended with %v, the context with %v", err, ctx.Err())
 		}
 		close(ended)
