@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/vm"
+	"mero/node/vm/apptest"
 )
 
 const (
@@ -35,14 +35,12 @@ const (
 // root, one state, one set of heads and of fates (F17, F18). MERO_ORDERS sets how many
 // orders, MERO_SEED which history is the first; the long form is 10 000.
 func TestUpdatesHosted(t *testing.T) {
-	usual := 128
+	usual := 64
 	if raced {
 		usual = 16
 	}
 	updates(t, usual, func(u *updateTrial) [][]byte {
-		wasm, err := os.ReadFile("testdata/notes.wasm")
-		must(u.t, err)
-		var out [][]byte
+		wasm, out := apptest.Build(u.t, "notes"), [][]byte(nil)
 		for i := range versions {
 			out = append(out, edit(u.t, wasm, "mark:0", fmt.Sprint("mark:", i)))
 		}
@@ -231,7 +229,7 @@ func (u *updateTrial) write() (*world, []*delta.Delta) {
 	second, nobody := newAuthor(u.rng), []*author{newAuthor(u.rng), strangerOf(u.rng)}
 	second.key = w.creator.key
 	length, hear := 40, 3*len(at)
-	if u.seed%8 == 0 {
+	if u.seed%8 == 2 {
 		length, hear = long, long // and nobody hears of the creator's
 	}
 	for range length {
@@ -324,7 +322,7 @@ func (u *updateTrial) heads(h *home, c replica.Created, w *world) []*delta.Delta
 	return log
 }
 
-// note is one record of the input of testdata/notes.wat, which says what it means.
+// note is one record of the input of the notes application, which says what it means.
 func note(what byte, ref, a, b int, key, value string) string {
 	r := make([]byte, 32)
 	r[0], r[1], r[2], r[3], r[4], r[5] = what, byte(ref), byte(a), byte(b), byte(len(key)), byte(len(value))

@@ -27,6 +27,7 @@ var packages = map[string]string{
 	"errors":      "mero/node/vm/testdata/apps/errors",
 	"bulk":        "mero/node/vm/testdata/apps/bulk",
 	"collections": "mero/node/vm/testdata/apps/collections",
+	"notes":       "mero/node/vm/testdata/apps/notes",
 }
 
 // RawKV builds the key-value application that keeps its map by itself: init{},
