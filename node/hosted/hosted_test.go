@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -162,6 +163,51 @@ func TestRemoveAt(t *testing.T) {
 	if got, err := tx.Slice(text, 0, 2); got != "ho" || err != nil {
 		t.Errorf("the text is %q (%v)", got, err)
 	}
+}
+
+// TestNoKey: reading and writing without a key means a register; in a collection with
+// keys it is a key of no bytes, and that is what is said.
+func TestNoKey(t *testing.T) {
+	tx := hosted.Begin(hostedtest.New(), writer, header.Time)
+	open := func(name string, kind collections.Kind) int32 {
+		ref, err := tx.Open(0, []byte(name), uint8(kind), 0)
+		must(t, err)
+		return ref
+	}
+	const (
+		size = "bad key size: the keys of 'm' have 1 to 480 bytes, not 0"
+		name = "bad name: a collection's name in the root is 1 to 64 bytes of UTF-8, not 0 bytes"
+		set  = "wrong kind of collection: 's' is a set, not a map"
+		root = "wrong kind of collection: the root is the root, not a map"
+	)
+	for _, test := range []struct {
+		ref              int32
+		get, put, remove string
+	}{
+		{open("m", collections.Map), size, size, size},
+		{open("s", collections.Set), strings.Replace(size, "m", "s", 1), set, strings.Replace(size, "m", "s", 1)},
+		{
+			open("p", collections.Members), "bad key size: the keys of 'p' are members of 32 bytes, not of 0",
+			"wrong kind of collection: 'p' is a collection by member, not a map", "bad key size: the keys of 'p' are members of 32 bytes, not of 0",
+		},
+		{0, name, root, name},
+	} {
+		_, _, get := tx.Load(test.ref)
+		for what, got := range map[string][2]string{
+			"get": {get.Error(), test.get}, "put": {tx.Store(test.ref, []byte("v")).Error(), test.put},
+			"remove": {tx.Clear(test.ref).Error(), test.remove},
+		} {
+			if got[0] != got[1] {
+				t.Errorf("handle %d, %s: %s, want %s", test.ref, what, got[0], got[1])
+			}
+		}
+	}
+	r := open("r", collections.Register)
+	must(t, tx.Store(r, []byte("v")))
+	if v, ok, err := tx.Load(r); string(v) != "v" || !ok || err != nil {
+		t.Errorf("the register has %q, %t, %v", v, ok, err)
+	}
+	must(t, tx.Clear(r))
 }
 
 // TestFixed: what every replica must have alike does not change. The bytes are those

@@ -162,19 +162,41 @@ func itemsOf(found []collections.Item) (out []vm.CollectionItem) {
 	return out
 }
 
+// The interface has no functions of their own for registers: reading and writing
+// without a key means one. In a collection with keys it is a key that there cannot be.
+
+// isKeyed reports whether what a handle names has keys.
+func (t *Tx) isKeyed(ref int32) bool {
+	k := collections.Kind(t.kinds[ref])
+	return ref == 0 || k == collections.Map || k == collections.Set || k == collections.Members
+}
+
 // Load implements vm.Collections.
 func (t *Tx) Load(ref int32) ([]byte, bool, error) {
+	if t.isKeyed(ref) {
+		ok, err := t.Has(ref, nil)
+		return nil, ok, err
+	}
 	v, ok, err := t.tx.Load(collections.Ref(ref))
 	return v, ok, t.blame(err)
 }
 
 // Store implements vm.Collections.
 func (t *Tx) Store(ref int32, value []byte) error {
+	if t.isKeyed(ref) {
+		return t.Put(ref, nil, value)
+	}
 	return t.blame(t.tx.Store(collections.Ref(ref), value))
 }
 
 // Clear implements vm.Collections.
-func (t *Tx) Clear(ref int32) error { return t.blame(t.tx.Clear(collections.Ref(ref))) }
+func (t *Tx) Clear(ref int32) error {
+	if t.isKeyed(ref) {
+		_, err := t.Remove(ref, nil)
+		return err
+	}
+	return t.blame(t.tx.Clear(collections.Ref(ref)))
+}
 
 // Count implements vm.Collections.
 func (t *Tx) Count(ref int32) (int64, error) {
