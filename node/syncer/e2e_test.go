@@ -58,6 +58,30 @@ func TestThree(t *testing.T) {
 	equal(t, first, second, third)
 }
 
+// TestChain: who was away while others invited others finds only the last of them, whose
+// admission leads back to somebody known.
+func TestChain(t *testing.T) {
+	admin := func(r *replica.InviteRequest) { r.Role = members.Admin }
+	a, b, c, d := newNode(t, "a", options{}), newNode(t, "b", options{}), newNode(t, "c", options{}), newNode(t, "d", options{})
+	first := a.create()
+	away := b.join(first.invite(nil))
+	b.stop()
+	second := c.join(first.invite(admin))
+	equal(t, first, second)
+	a.stop()
+	third := d.join(second.invite(admin))
+	third.set("k", "v")
+	equal(t, second, third)
+	c.stop()
+	b.start(options{})
+	_, err := b.net.Connect(t.Context(), d.net.Addrs())
+	must(t, err)
+	away.sees("k", "v")
+	equal(t, away, third)
+	away.set("k", "w")
+	third.sees("k", "w")
+}
+
 // TestRestart: a node that was away, with writes of its own from before, finds its
 // peers again by itself and catches up.
 func TestRestart(t *testing.T) {

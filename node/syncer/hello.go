@@ -259,9 +259,12 @@ func (s *Syncer) bindings(ctx context.Context, peer string, ids []ident.ContextI
 		}
 		bound := wire.Bound{Binding: b.Encode()}
 		if isKnown(id) == 0 {
-			bound.Admission = s.admission(ctx, id, b.Member)
+			bound.Admissions = s.admissions(ctx, id, b.Member)
 		}
-		size += len(bound.Binding) + len(bound.Admission) + 16
+		size += len(bound.Binding) + 16
+		for _, a := range bound.Admissions {
+			size += len(a) + 8
+		}
 		if len(out) == wire.MaxShared || size > helloBytes {
 			s.metrics.dropped.WithLabelValues(dropBinding).Inc()
 			break
@@ -294,22 +297,32 @@ func (s *Syncer) binding(id ident.ContextID) (members.Binding, error) {
 	return b, nil
 }
 
-// admission is the envelope of the delta that made a member one; nil for the creator,
-// and when it is too large to be shown.
-func (s *Syncer) admission(ctx context.Context, id ident.ContextID, key ident.PublicKey) []byte {
+// admissions are the deltas that made a member one: that of whom the creator admitted
+// first, its own last. None for the creator, and when they are too many or too large to
+// be shown.
+func (s *Syncer) admissions(ctx context.Context, id ident.ContextID, key ident.PublicKey) [][]byte {
 	list, err := s.deps.Contexts.Membership(id)
 	if err != nil {
 		return nil
 	}
-	at, ok := slices.BinarySearchFunc(list, key, func(m members.Member, key ident.PublicKey) int { return m.Key.Compare(key) })
-	if !ok || list[at].Role == members.Creator {
+	var ids []delta.ID
+	for range wire.MaxAdmissions {
+		at, ok := slices.BinarySearchFunc(list, key, func(m members.Member, key ident.PublicKey) int { return m.Key.Compare(key) })
+		if !ok || list[at].Role == members.Creator {
+			break
+		}
+		ids = append(ids, list[at].Admission)
+		key = list[at].By
+	}
+	if len(ids) == 0 {
 		return nil
 	}
-	envelopes, err := s.deps.Contexts.Envelopes(ctx, id, []delta.ID{list[at].Admission}, wire.MaxAdmission)
-	if err != nil || len(envelopes) != 1 || len(envelopes[0]) > wire.MaxAdmission {
+	slices.Reverse(ids)
+	envelopes, err := s.deps.Contexts.Envelopes(ctx, id, ids, wire.MaxAdmission)
+	if err != nil || len(envelopes) != len(ids) || slices.ContainsFunc(envelopes, func(e []byte) bool { return len(e) > wire.MaxAdmission }) {
 		return nil
 	}
-	return envelopes[0]
+	return envelopes
 }
 
 // accept looks at the bindings of a peer and gives the contexts in which it is bound
@@ -321,7 +334,7 @@ func (s *Syncer) accept(ctx context.Context, peer string, list []wire.Bound, cal
 	for _, bound := range list {
 		b, err := members.DecodeBinding(bound.Binding)
 		if err == nil {
-			err = s.check(ctx, peer, b, bound.Admission, now)
+			err = s.check(ctx, peer, b, bound.Admissions, now)
 		}
 		unknown := errors.Is(err, members.ErrNotMember)
 		if err != nil && !unknown {
@@ -338,7 +351,7 @@ func (s *Syncer) accept(ctx context.Context, peer string, list []wire.Bound, cal
 
 // check says whether a binding is good: nil, ErrNotMember for a member that may be one
 // although it is not known here yet, or what is wrong.
-func (s *Syncer) check(ctx context.Context, peer string, b members.Binding, admission []byte, now time.Time) error {
+func (s *Syncer) check(ctx context.Context, peer string, b members.Binding, admissions [][]byte, now time.Time) error {
 	if s.sharedOf(b.Context) == nil {
 		return errUnbound
 	}
@@ -346,39 +359,30 @@ func (s *Syncer) check(ctx context.Context, peer string, b members.Binding, admi
 	if !errors.Is(err, members.ErrNotMember) {
 		return err
 	}
-	if len(admission) == 0 {
-		return fmt.Errorf("%w, and shows no admission", errUnbound)
+	if s.isNovice(b.Context) {
+		return err // whoever holds the context may be asked for how we came into it
 	}
-	// It proves itself: a known member admitted it. Where its past is here already,
-	// taking it in makes the member known; otherwise the peer may be asked for that.
-	if err := s.vouched(b.Context, admission); err != nil {
-		return err
+	// It proves itself: members admitted it whom a known member admitted. Where the past
+	// of that is here already, taking it in makes the member known; otherwise the peer
+	// may be asked for it.
+	if err := s.deps.Contexts.Vouched(b.Context, b.Member, admissions); err != nil {
+		return fmt.Errorf("%w: %s", errUnbound, err) // not ErrNotMember: there is nothing to wait for
 	}
-	if _, err := s.deps.Contexts.Receive(ctx, b.Context, [][]byte{admission}); err != nil {
+	if _, err := s.deps.Contexts.Receive(ctx, b.Context, admissions); err != nil {
 		return err
 	}
 	return s.deps.Contexts.CheckBinding(b, peer, now)
 }
 
-// vouched checks that an admission is a member delta of the context, signed by a
-// member that is known here.
-func (s *Syncer) vouched(id ident.ContextID, admission []byte) error {
-	d, err := delta.Open(admission)
+// isNovice reports whether this node does not know yet that it is a member itself: what
+// its admission rests on has not come.
+func (s *Syncer) isNovice(id ident.ContextID) bool {
+	owned, err := s.deps.Contexts.Owned(id)
 	if err != nil {
-		return fmt.Errorf("admission: %w", err)
-	}
-	h := d.Header()
-	if h.Context != id || h.Kind != delta.KindMember {
-		return fmt.Errorf("admission: %w: a %s delta of context %s", errUnbound, h.Kind, h.Context)
+		return false
 	}
 	list, err := s.deps.Contexts.Membership(id)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(list, func(m members.Member) bool { return m.Key == h.Author }) {
-		return fmt.Errorf("admission: %w: its author is not known here", errUnbound)
-	}
-	return nil
+	return err == nil && !slices.ContainsFunc(list, func(m members.Member) bool { return slices.Contains(owned, m.Key) })
 }
 
 // bind notes an accepted binding, and what follows from it.

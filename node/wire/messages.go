@@ -19,8 +19,9 @@ const (
 	// MaxShared bounds the contexts that one hello brings bindings of, and that one
 	// heartbeat covers.
 	MaxShared = 1024
-	// MaxBinding bounds a binding, MaxAdmission the delta that shows an admission.
-	MaxBinding, MaxAdmission = 1 << 10, 32 << 10
+	// MaxBinding bounds a binding, MaxAdmission a delta that shows an admission, and
+	// MaxAdmissions how many lead from a known member to another.
+	MaxBinding, MaxAdmission, MaxAdmissions = 1 << 10, 32 << 10, 8
 	// MaxInvitation and MaxRequest bound what a join shows.
 	MaxInvitation, MaxRequest = 8 << 10, 1 << 10
 	// MaxTips bounds a vector: 4 096 members with 16 writers each.
@@ -117,11 +118,11 @@ func (*Tags) Kind() Kind { return KindTags }
 func (m *Tags) check() error { return limit("tags", len(m.Tags), MaxTags) }
 
 // Bound is a binding, and what shows that its member was admitted to whoever may not
-// know it yet.
+// know it yet: the member deltas that lead to it, that of the creator's choice first.
 type Bound struct {
-	_         struct{} `cbor:",toarray"`
-	Binding   []byte
-	Admission []byte // envelope of a member delta; empty: the creator's
+	_          struct{} `cbor:",toarray"`
+	Binding    []byte
+	Admissions [][]byte // envelopes; none: the creator's, or it is known
 }
 
 // Bindings shows who speaks in each shared context (R14). The caller's come first.
@@ -135,7 +136,10 @@ func (*Bindings) Kind() Kind { return KindBindings }
 func (m *Bindings) check() error {
 	err := limit("bindings", len(m.Bound), MaxShared)
 	for _, b := range m.Bound {
-		err = errors.Join(err, limit("binding", len(b.Binding), MaxBinding), limit("admission", len(b.Admission), MaxAdmission))
+		err = errors.Join(err, limit("binding", len(b.Binding), MaxBinding), limit("admissions", len(b.Admissions), MaxAdmissions))
+		for _, a := range b.Admissions {
+			err = errors.Join(err, limit("admission", len(a), MaxAdmission))
+		}
 	}
 	return err
 }

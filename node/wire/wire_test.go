@@ -24,7 +24,7 @@ func examples() []wire.Message {
 		&wire.Refusal{Code: wire.CodeAskIssuer, Words: "ask the issuer", Addrs: []string{"/ip4/127.0.0.1/tcp/1/p2p/x"}},
 		&wire.Hello{Version: wire.Version, Nonce: [16]byte{1}, Tags: []wire.Tag{{2}, {3}}},
 		&wire.Tags{Tags: []wire.Tag{{2}}},
-		&wire.Bindings{Bound: []wire.Bound{{Binding: []byte("b"), Admission: []byte("a")}, {Binding: []byte("c"), Admission: []byte{}}}},
+		&wire.Bindings{Bound: []wire.Bound{{Binding: []byte("b"), Admissions: [][]byte{[]byte("a")}}, {Binding: []byte("c"), Admissions: [][]byte{}}}},
 		&wire.Ask{Version: wire.Version, Invitation: []byte("i"), Request: []byte("r")},
 		&wire.Admitted{Genesis: []byte("g"), Admission: []byte("a"), App: ident.AppID{1}, Code: [32]byte{2}, Package: "p", Version: "v"},
 		&wire.Open{Version: wire.Version, Context: ident.ContextID{9}, Known: known},
@@ -180,7 +180,8 @@ func TestLimits(t *testing.T) {
 		{"tags of an answer", &wire.Tags{Tags: make([]wire.Tag, wire.MaxTags+1)}},
 		{"bindings", &wire.Bindings{Bound: make([]wire.Bound, wire.MaxShared+1)}},
 		{"binding", &wire.Bindings{Bound: []wire.Bound{{Binding: make([]byte, wire.MaxBinding+1)}}}},
-		{"admission", &wire.Bindings{Bound: []wire.Bound{{Admission: make([]byte, wire.MaxAdmission+1)}}}},
+		{"admission", &wire.Bindings{Bound: []wire.Bound{{Admissions: many(1, wire.MaxAdmission+1)}}}},
+		{"admissions", &wire.Bindings{Bound: []wire.Bound{{Admissions: many(wire.MaxAdmissions+1, 1)}}}},
 		{"invitation", &wire.Ask{Version: 1, Invitation: make([]byte, wire.MaxInvitation+1)}},
 		{"vector", &wire.Known{Tips: make([]wire.Tip, wire.MaxTips+1)}},
 		{"missing", &wire.Open{Version: 1, Known: wire.Known{Missing: make([]delta.ID, wire.MaxIDs+1)}}},
@@ -211,7 +212,7 @@ func TestLargestFit(t *testing.T) {
 	full := func(n int) []byte { return make([]byte, n) }
 	bound := make([]wire.Bound, 30)
 	for i := range bound {
-		bound[i] = wire.Bound{Binding: full(wire.MaxBinding), Admission: full(wire.MaxAdmission)}
+		bound[i] = wire.Bound{Binding: full(wire.MaxBinding), Admissions: [][]byte{full(wire.MaxAdmission)}}
 	}
 	for name, tt := range map[string]struct {
 		m     wire.Message
