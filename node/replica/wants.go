@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"mero/node/apps"
@@ -62,57 +61,6 @@ func (s *Set) Wants(ctx context.Context, id ident.ContextID) (Wants, error) {
 		}
 	}
 	return w, nil
-}
-
-// Vouched checks that admissions, each the envelope of a member delta, lead to a member
-// that is not known here: the first one is by a known member, each further one by who the
-// one before admits, and the last one admits the member. Whether they count, their place
-// in the context will tell. Errors: ErrContextNotFound, members.ErrNotMember for
-// admissions that do not lead there, those of the store.
-func (s *Set) Vouched(id ident.ContextID, member ident.PublicKey, admissions [][]byte) error {
-	list, err := s.Membership(id)
-	if err != nil {
-		return err
-	}
-	view, err := s.view(id)
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	known := func(key ident.PublicKey) bool {
-		return slices.ContainsFunc(list, func(m members.Member) bool { return m.Key == key })
-	}
-	for _, raw := range admissions {
-		d, err := delta.Open(raw)
-		if err != nil {
-			return fmt.Errorf("admission: %w", err)
-		}
-		h := d.Header()
-		if h.Context != id || h.Kind != delta.KindMember || !known(h.Author) {
-			return fmt.Errorf("admission: %w: by %s", members.ErrNotMember, h.Author)
-		}
-		key, err := view.EpochKey(h.Epoch)
-		if err != nil {
-			return err
-		}
-		payload, err := d.Payload(key)
-		if err != nil {
-			return fmt.Errorf("admission: %w", err)
-		}
-		change, err := delta.DecodeMember(payload)
-		if err != nil {
-			return fmt.Errorf("admission: %w", err)
-		}
-		if change.Admit == nil {
-			return fmt.Errorf("admission: %w: it admits nobody", members.ErrNotMember)
-		}
-		next := change.Admit.Key
-		known = func(key ident.PublicKey) bool { return key == next }
-	}
-	if len(admissions) == 0 || !known(member) {
-		return fmt.Errorf("admission: %w: none of %s is shown", members.ErrNotMember, member)
-	}
-	return nil
 }
 
 // RunsCode reports whether a blob is the code of an application that a context runs, or

@@ -54,7 +54,7 @@ func (s *Syncer) Join(ctx context.Context, inv members.Invitation, member ident.
 		return Joined{}, err
 	}
 	ask := &wire.Ask{Version: wire.Version, Invitation: inv.Encode(), Request: request.Encode()}
-	a := &asking{s: s, inv: inv, member: member, ask: ask, asked: make(map[string]bool)}
+	a := &asking{s: s, inv: inv, member: member, ask: ask, asked: make(map[string]bool), named: make(map[string]bool)}
 	return a.run(ctx)
 }
 
@@ -65,7 +65,8 @@ type asking struct {
 	member  ident.PublicKey
 	ask     *wire.Ask
 	asked   map[string]bool
-	refused error // the best reason so far
+	named   map[string]bool // whose addresses the issuer signed
+	refused error           // the best reason so far
 	failed  error
 }
 
@@ -96,6 +97,11 @@ func (a *asking) run(ctx context.Context) (Joined, error) {
 // byAddresses asks those whom the issuer's signature names: all are dialled, and asked
 // in the order in which they are named.
 func (a *asking) byAddresses(ctx context.Context) (Joined, error) {
+	for _, addr := range a.inv.Addrs {
+		if id, err := netkit.AddrPeer(addr); err == nil {
+			a.named[id] = true
+		}
+	}
 	return a.dial(ctx, a.inv.Addrs)
 }
 
@@ -120,6 +126,7 @@ func (a *asking) dial(ctx context.Context, addrs []string) (Joined, error) {
 		_, err := a.s.deps.Net.Connect(step, byPeer[id])
 		cancel()
 		if err != nil {
+			a.asked[id] = true // refusals may name more and more of them
 			a.failed = errors.Join(a.failed, err)
 			continue
 		}
@@ -209,7 +216,7 @@ func (a *asking) one(ctx context.Context, peer string) (Joined, error) {
 	a.s.metrics.exchanges.WithLabelValues(withJoin, outcomeOf(err)).Inc()
 	var refused *RefusedError
 	if errors.As(err, &refused) {
-		return a.consider(ctx, refused)
+		return a.consider(ctx, peer, refused)
 	}
 	if err != nil {
 		a.failed = errors.Join(a.failed, fmt.Errorf("%s: %w", peer, err))
@@ -219,6 +226,11 @@ func (a *asking) one(ctx context.Context, peer string) (Joined, error) {
 		Genesis: got.Genesis, Delta: got.Admission, App: got.App, Code: got.Code,
 		Package: printable(got.Package), Version: printable(got.Version),
 	}
+	if err := in.Answers(&a.inv); err != nil { // else this key is bound to a context that somebody else chose
+		a.failed = errors.Join(a.failed, fmt.Errorf("%s: its answer does not fit: %w", peer, err))
+		a.s.deps.Net.Penalize(peer, penaltyMalformed, "admission")
+		return Joined{}, errNext
+	}
 	id, err := a.s.deps.Contexts.JoinWith(ctx, in, a.member)
 	if errors.Is(err, replica.ErrContextExists) {
 		return Joined{Context: a.inv.Context, Member: a.member, Already: true}, nil
@@ -227,15 +239,13 @@ func (a *asking) one(ctx context.Context, peer string) (Joined, error) {
 		a.failed = errors.Join(a.failed, fmt.Errorf("%s: its answer does not fit: %w", peer, err))
 		return Joined{}, errNext
 	}
-	if id != a.inv.Context {
-		return Joined{}, fmt.Errorf("%w: joined context %s instead of %s", replica.ErrNotGenesis, id, a.inv.Context)
-	}
 	a.s.joined(ctx, id, peer)
 	return Joined{Context: id, Member: a.member}, nil
 }
 
-// consider sorts a refusal: final for everybody, or of that node alone.
-func (a *asking) consider(ctx context.Context, refused *RefusedError) (Joined, error) {
+// consider sorts a refusal: final for everybody, if the issuer names that node, or of that
+// node alone. Who is named by others may be anybody who once saw an invitation.
+func (a *asking) consider(ctx context.Context, peer string, refused *RefusedError) (Joined, error) {
 	known := invitationCodes()[refused.Code]
 	if refused.Code == wire.CodeVersion {
 		known = refused
@@ -246,7 +256,9 @@ func (a *asking) consider(ctx context.Context, refused *RefusedError) (Joined, e
 	}
 	switch refused.Code {
 	case wire.CodeExpired, wire.CodeUsedUp, wire.CodeRevoked, wire.CodeNotForYou, wire.CodeInvalid:
-		return Joined{}, err
+		if a.named[peer] {
+			return Joined{}, err
+		}
 	}
 	// Another member may know more, or be allowed more.
 	if known != nil || a.refused == nil {

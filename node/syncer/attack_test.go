@@ -1,0 +1,96 @@
+package syncer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"mero/netkit"
+	"mero/node/members"
+	"mero/node/replica"
+	"mero/node/syncer"
+	"mero/node/wire"
+)
+
+// answers makes a node whose syncer does not run speak a protocol as the test likes.
+func (n *node) answers(name string, answer func(s *netkit.Stream)) {
+	n.net.Handle(netkit.Protocol{ID: "/mero/" + name + "/1", MaxFrame: 32 << 20, MaxIn: 99, MaxPerPeer: 99}, func(_ context.Context, s *netkit.Stream) {
+		answer(s)
+		_ = s.Close() // the other side may be gone
+	})
+}
+
+// reply writes a message, to whoever still listens.
+func reply(t testing.TB, s *netkit.Stream, m wire.Message) {
+	send(t, s, message(t, m))
+}
+
+// TestForeignAdmission: whoever is asked by a joiner can not make it a member of another
+// context than its invitation is for.
+func TestForeignAdmission(t *testing.T) {
+	honest, joiner := newNode(t, "honest", options{}), newNode(t, "joiner", options{})
+	evil := newNode(t, "evil", options{alone: true})
+	good, trap := honest.create(), evil.create()
+	key, err := joiner.set.NewIdentity(t.Context())
+	must(t, err)
+	bait := trap.invite(nil)
+	request, err := joiner.set.Request(bait, key, joiner.net.PeerID())
+	must(t, err)
+	in, err := evil.set.Admit(t.Context(), trap.context, bait, request)
+	must(t, err)
+	evil.answers("join", func(s *netkit.Stream) {
+		_, _ = s.Read()
+		reply(t, s, &wire.Admitted{Genesis: in.Genesis, Admission: in.Delta, App: in.App, Code: in.Code})
+	})
+	inv := good.invite(func(r *replica.InviteRequest) { r.Addrs = evil.net.Addrs()[:1] })
+	if _, err := joiner.sync.Join(t.Context(), inv, key); !errors.Is(err, syncer.ErrUnreachable) {
+		t.Errorf("joined by a foreign admission: %v, want ErrUnreachable", err)
+	}
+	if _, err := joiner.set.Get(trap.context); !errors.Is(err, replica.ErrContextNotFound) {
+		t.Errorf("the context of the one who was asked is here: %v", err)
+	}
+	good.usable()
+	if _, err := joiner.sync.Join(t.Context(), good.invite(nil), key); err != nil {
+		t.Errorf("the key can not be used any more: %v", err)
+	}
+}
+
+// TestLyingRefusals: somebody who once saw an invitation, and so can show that he knows
+// the context, does not end a join by what he says of another invitation.
+func TestLyingRefusals(t *testing.T) {
+	honest, joiner := newNode(t, "honest", options{}), newNode(t, "joiner", options{})
+	m := honest.create()
+	secret, err := honest.set.Secret(m.context)
+	must(t, err)
+	for _, code := range []wire.Code{wire.CodeRevoked, wire.CodeExpired, wire.CodeInvalid} {
+		liar := newNode(t, "liar", options{alone: true})
+		liar.answers("hello", func(s *netkit.Stream) {
+			data, _ := s.Read()
+			if got, err := wire.Decode(data); err == nil {
+				hello := got.(*wire.Hello)
+				reply(t, s, &wire.Tags{Tags: []wire.Tag{wire.Secret(secret).Tag(liar.net.PeerID(), joiner.net.PeerID(), hello.Nonce)}})
+				_, _ = s.Read()
+				reply(t, s, &wire.Bindings{})
+			}
+		})
+		liar.answers("join", func(s *netkit.Stream) {
+			_, _ = s.Read()
+			reply(t, s, &wire.Refusal{Code: code, Words: "no"})
+		})
+		_, err := joiner.net.Connect(t.Context(), liar.net.Addrs())
+		must(t, err)
+	}
+	_, err = joiner.net.Connect(t.Context(), honest.net.Addrs())
+	must(t, err)
+	inv := m.invite(func(r *replica.InviteRequest) { r.Addrs = nil })
+	if _, err := joiner.tryJoin(inv); err != nil {
+		t.Errorf("three liars are connected, and an honest member: %v", err)
+	}
+	must(t, honest.set.Revoke(t.Context(), m.context, m.key, inv.ID()))
+	third := newNode(t, "third", options{})
+	inv = m.invite(nil)
+	must(t, honest.set.Revoke(t.Context(), m.context, m.key, inv.ID()))
+	if _, err := third.tryJoin(inv); !errors.Is(err, members.ErrRevoked) {
+		t.Errorf("the issuer's node refuses: %v, want ErrRevoked", err)
+	}
+}
