@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -118,6 +119,30 @@ func TestNoRevival(t *testing.T) {
 		}
 		if got := printed(scanned(t, tx, open(t, tx, "m", collections.Map, 0))); got != "map[]" {
 			t.Fatalf("seed %d: got %s", seed, got)
+		}
+	}
+}
+
+// TestMemberNames: what is said to people names members as they know them.
+func TestMemberNames(t *testing.T) {
+	var full [32]byte
+	for i := range full {
+		full[i] = 0xff
+	}
+	for _, test := range []struct {
+		member [32]byte
+		want   string
+	}{
+		{[32]byte{}, "11111111111111111111111111111111"}, {full, "JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFG"}, {[32]byte{0, 0, 1, 0xc2, 0xda, 'k', '\\'}, "11MU7J96Ps2ehzpFiFqcPrdJNAGART2YJYjwSoTkT1"},
+	} {
+		tx := collections.Begin(&collections.Mem{}, collections.Origin{Author: [32]byte{7}, Time: 1 << 40})
+		m := must1[collections.Ref](t)(tx.Open(open(t, tx, "m", collections.Map, 0), test.member[:], collections.Members, 0))
+		own := must1[collections.Ref](t)(tx.Open(m, test.member[:], collections.Map, 0))
+		deep := must1[collections.Ref](t)(tx.Open(own, []byte("k"), collections.Register, 0))
+		key := strings.Trim(strconv.Quote(string(test.member[:])), `"`) // in a map it may be anything
+		want := "not the owner: 'm/" + key + "/" + test.want + "/k' belongs to another member"
+		if err := tx.Store(deep, nil); err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package collections
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -272,17 +274,20 @@ func (t *Tx) name(h *handle) string {
 }
 
 func (t *Tx) nameAt(in *handle, s step) string {
-	parts := []string{s.words()}
+	parts := []string{s.words(in.kind)}
 	for ; in.parent != nil; in = t.handles[in.holder] {
-		parts = append([]string{in.step.words()}, parts...)
+		parts = append([]string{in.step.words(in.parent.kind)}, parts...)
 	}
 	return "'" + strings.Join(parts, "/") + "'"
 }
 
-// words gives a key or an element, for messages.
-func (s step) words() string {
+// words gives a key or an element of a collection of some kind, for messages.
+func (s step) words(in Kind) string {
 	if s.isElement {
 		return "[]"
+	}
+	if in == Members && len(s.key) == memberKey {
+		return memberName(s.key)
 	}
 	const most = 64
 	key := s.key
@@ -291,4 +296,18 @@ func (s step) words() string {
 	}
 	quoted := strconv.Quote(string(key))
 	return quoted[1 : len(quoted)-1]
+}
+
+// memberName is how people know a member: its key in base58.
+func memberName(key []byte) string {
+	const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+	zeros := len(key) - len(bytes.TrimLeft(key, "\x00"))
+	name := []byte(strings.Repeat(base58[:1], zeros))
+	for n, base := new(big.Int).SetBytes(key), big.NewInt(58); n.Sign() > 0; {
+		var digit big.Int
+		n.DivMod(n, base, &digit)
+		name = append(name, base58[digit.Int64()])
+	}
+	slices.Reverse(name[zeros:])
+	return string(name)
 }
