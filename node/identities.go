@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/store"
 )
@@ -62,7 +61,8 @@ func ImportIdentity(ctx context.Context, home Home, cfg Config, secret Secret) (
 		if err == nil || !errors.Is(err, ErrNoIdentity) {
 			return err
 		}
-		identity := store.Identity{Key: secret.Key, Seal: secret.Seal, Incarnation: delta.NewIncarnation(), Created: secret.Created}
+		identity := store.Identity{Key: secret.Key, Seal: secret.Seal, Created: secret.Created}
+		identity.Renew()
 		contexts, err := db.Contexts()
 		if err != nil {
 			return fmt.Errorf("list contexts: %w", err)
@@ -71,13 +71,9 @@ func ImportIdentity(ctx context.Context, home Home, cfg Config, secret Secret) (
 			if c.ID != secret.Context {
 				continue
 			}
-			creator, err := creatorOf(db, c.ID)
-			if err != nil {
-				return err
-			}
-			if creator != secret.Public() {
+			if c.Creator != secret.Public() {
 				return fmt.Errorf("%w: context %s is of %s; it was created again since %s was exported, or elsewhere from the same seed",
-					ErrNotCreator, c.ID, creator, secret.Public())
+					ErrNotCreator, c.ID, c.Creator, secret.Public())
 			}
 			identity.Context = c.ID
 		}
@@ -85,24 +81,6 @@ func ImportIdentity(ctx context.Context, home Home, cfg Config, secret Secret) (
 		return db.PutIdentity(ctx, identity)
 	})
 	return changed, err
-}
-
-// creatorOf is the author of a context's genesis.
-func creatorOf(db *store.Store, id ident.ContextID) (ident.PublicKey, error) {
-	v, err := db.View(id)
-	if err != nil {
-		return ident.PublicKey{}, fmt.Errorf("read context %s: %w", id, err)
-	}
-	defer v.Close()
-	rec, err := v.Delta(v.Context().Genesis)
-	if err != nil {
-		return ident.PublicKey{}, fmt.Errorf("read the genesis of context %s: %w", id, err)
-	}
-	header, _, err := delta.Inspect(rec.Bytes)
-	if err != nil {
-		return ident.PublicKey{}, fmt.Errorf("read the genesis of context %s: %w", id, err)
-	}
-	return header.Author, nil
 }
 
 func findIdentity(db *store.Store, key ident.PublicKey) (store.Identity, error) {
