@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"mero/netkit"
 	"mero/node/members"
@@ -92,5 +93,60 @@ func TestLyingRefusals(t *testing.T) {
 	must(t, honest.set.Revoke(t.Context(), m.context, m.key, inv.ID()))
 	if _, err := third.tryJoin(inv); !errors.Is(err, members.ErrRevoked) {
 		t.Errorf("the issuer's node refuses: %v, want ErrRevoked", err)
+	}
+}
+
+// TestNoProgress: a peer that keeps a session open with words that bring nothing, or with
+// deltas that are here already, does not hold its place for ever.
+func TestNoProgress(t *testing.T) {
+	victim := newNode(t, "victim", options{net: tolerant, tune: func(c *syncer.Config) { c.Timeout = time.Second }})
+	o := &outlaw{node: newNode(t, "outlaw", options{alone: true}), victim: victim, ours: victim.create()}
+	o.ours.set("k", "v")
+	o.connect()
+	m := o.bind()
+	own, err := o.set.AdmissionOf(m.context, o.ours.key) // the genesis, which the victim has
+	must(t, err)
+	tests := map[string]wire.Message{
+		"acknowledges nothing": &wire.Ack{},
+		"repeats itself":       &wire.Batch{Envelopes: [][]byte{own.Genesis}},
+	}
+	for name, m2 := range tests {
+		s := o.wireFor("sync", patience)
+		send(t, s, message(t, &wire.Open{Version: 1, Context: m.context}))
+		read[*wire.Open](t, s)
+		if m2.Kind() == wire.KindAck {
+			send(t, s, message(t, &wire.Sent{}))
+		}
+		go func() { // until the victim has had enough
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			for range tick.C {
+				if s.Write(message(t, m2)) != nil || s.Flush() != nil {
+					return
+				}
+			}
+		}()
+		began := time.Now()
+		batches := uint64(0)
+		for {
+			data, err := s.Read()
+			if err != nil {
+				break
+			}
+			got, err := wire.Decode(data)
+			must(t, err)
+			if _, ok := got.(*wire.Refusal); ok {
+				break
+			}
+			if _, ok := got.(*wire.Batch); ok && m2.Kind() == wire.KindBatch {
+				batches++
+				send(t, s, message(t, &wire.Ack{Batches: batches}))
+			}
+			if time.Since(began) > 15*time.Second {
+				t.Errorf("%s: the session goes on after %s", name, time.Since(began))
+				break
+			}
+		}
+		s.Reset()
 	}
 }

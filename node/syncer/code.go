@@ -41,6 +41,9 @@ func (s *Syncer) fetchCode(ctx context.Context, c *shared) bool {
 		s.mu.Unlock()
 		s.poke()
 	}
+	if done {
+		s.equipped(c)
+	}
 	if len(wants.Apps) == 0 {
 		return true
 	}
@@ -58,6 +61,22 @@ func (s *Syncer) fetchCode(ctx context.Context, c *shared) bool {
 	s.tell()
 	s.mu.Unlock()
 	return done
+}
+
+// equipped begins the sessions that were put off until the application was here.
+func (s *Syncer) equipped(c *shared) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !c.lacking {
+		return
+	}
+	c.lacking = false
+	for _, l := range c.links {
+		if !l.session.due.IsZero() {
+			l.session.want(time.Now())
+		}
+	}
+	s.poke()
 }
 
 // fetching notes for operators what a context wants.

@@ -401,7 +401,7 @@ func (s *Syncer) bind(peer string, b members.Binding, unknown, caller bool) bool
 	if !before {
 		l.session.fresh()
 		at := now
-		if !caller && !unknown {
+		if !caller && !unknown || c.lacking {
 			at = now.Add(helloYield)
 		}
 		l.session.want(at)

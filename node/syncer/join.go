@@ -290,9 +290,14 @@ func (s *Syncer) joined(ctx context.Context, id ident.ContextID, peer string) {
 	if err := s.refresh(ctx); err != nil {
 		s.log.Warn().Err(err).Msg("contexts can not be listed")
 	}
+	lacking := false
+	if info, err := s.deps.Contexts.Get(id); err == nil {
+		_, err = s.deps.Apps.App(info.App)
+		lacking = err != nil
+	}
 	s.mu.Lock()
 	if c := s.contexts[id]; c != nil {
-		c.fresh = true
+		c.fresh, c.lacking = true, lacking
 		c.code.want(time.Now())
 	}
 	if p := s.peerOf(peer); p != nil {

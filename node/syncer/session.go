@@ -175,7 +175,9 @@ func (x *session) reader() {
 			}
 			continue
 		}
-		x.progress.Store(time.Now().UnixNano())
+		if m.Kind() != wire.KindBatch { // what is in it, shows whether the peer gets on: fold
+			x.progress.Store(time.Now().UnixNano())
+		}
 		select {
 		case x.in <- m:
 		default:
@@ -217,27 +219,34 @@ func (x *session) keepAlive(ctx context.Context) {
 
 // next is the next message that is not an acknowledgement.
 func (x *session) next(ctx context.Context) (wire.Message, error) {
+	m, ok, err := await(ctx, x, x.in)
+	if err == nil && !ok {
+		err = x.readErr
+	}
+	return m, err
+}
+
+// await is what comes from a channel that the peer has to do with, unless the peer has not
+// got on for too long.
+func await[T any](ctx context.Context, x *session, from <-chan T) (got T, open bool, err error) {
 	limit := stalled * x.s.cfg.Timeout
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
 	for {
-		select {
-		case m, ok := <-x.in:
-			if !ok {
-				return nil, x.readErr
-			}
-			return m, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-x.s.stopped:
-			return nil, ErrStopped
-		case <-timer.C:
-			idle := time.Since(time.Unix(0, x.progress.Load()))
-			if idle >= limit {
-				return nil, errStalled
-			}
-			timer.Reset(limit - idle)
+		idle := time.Since(time.Unix(0, x.progress.Load()))
+		if idle >= limit {
+			return got, false, errStalled
 		}
+		timer := time.NewTimer(limit - idle)
+		select {
+		case got, open = <-from:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-x.s.stopped:
+			err = ErrStopped
+		case <-timer.C:
+			continue
+		}
+		timer.Stop()
+		return got, open, err
 	}
 }
 
@@ -342,10 +351,8 @@ func (x *session) wanted(ctx context.Context, ids []delta.ID) error {
 // batches sends envelopes, each batch when the peer has room for it.
 func (x *session) batches(ctx context.Context, page [][]byte) error {
 	for some := range slices.Chunk(page, wire.MaxBatch) {
-		select {
-		case <-x.credits:
-		case <-ctx.Done():
-			return ctx.Err()
+		if _, _, err := await(ctx, x, x.credits); err != nil {
+			return err
 		}
 		x.sent.Add(1)
 		if err := x.send(&wire.Batch{Envelopes: some}); err != nil {
@@ -381,9 +388,15 @@ func (x *session) consume(ctx context.Context) error {
 const penaltyRefused = 5
 
 func (x *session) fold(ctx context.Context, batch *wire.Batch) error {
+	began := time.Now()
 	got, err := x.s.deps.Contexts.Receive(ctx, x.id, batch.Envelopes)
 	if err != nil {
 		return err
+	}
+	if got.New > 0 {
+		x.progress.Store(time.Now().UnixNano())
+	} else { // what is here already can be sent for ever; but the time that this took is not the peer's
+		x.progress.Add(int64(time.Since(began)))
 	}
 	x.gotDeltas += uint64(len(batch.Envelopes))
 	x.refusedDeltas += uint64(len(got.Refused))

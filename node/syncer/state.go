@@ -74,6 +74,9 @@ type shared struct {
 	// fresh: it was joined in this run and could not be used yet; exchanged: all that a
 	// member's node had was received since.
 	fresh, exchanged bool
+	// lacking: it has no application yet. Sessions are put off for a moment, so that
+	// deltas are folded when they come instead of waiting first.
+	lacking bool
 
 	binding members.Binding // ours, made at bindingAt
 	made    time.Time
