@@ -65,9 +65,18 @@ func (c Config) Validate() error {
 	if _, err := c.entryPoints(); err != nil {
 		return err
 	}
-	switch {
-	case c.NodeType != TypePeer && c.NodeType != TypeCoordinator:
+	if c.NodeType != TypePeer && c.NodeType != TypeCoordinator {
 		return fmt.Errorf("network.node_type: %q is neither %s nor %s", c.NodeType, TypePeer, TypeCoordinator)
+	}
+	if err := c.validateConnections(); err != nil {
+		return err
+	}
+	return c.validatePeers()
+}
+
+// validateConnections is the part of Validate about how many connections there are.
+func (c Config) validateConnections() error {
+	switch {
 	case c.LowWater < 1:
 		return fmt.Errorf("network.low_water: %d is less than 1", c.LowWater)
 	case c.HighWater < c.LowWater:
@@ -80,6 +89,13 @@ func (c Config) Validate() error {
 		return fmt.Errorf("network.grace_period: %s is negative", c.GracePeriod)
 	case c.MaxKept < 1:
 		return fmt.Errorf("network.max_kept: %d is less than 1", c.MaxKept)
+	}
+	return nil
+}
+
+// validatePeers is the part of Validate about single peers.
+func (c Config) validatePeers() error {
+	switch {
 	case c.PenaltyLimit < 1:
 		return fmt.Errorf("network.penalty_limit: %d is less than 1", c.PenaltyLimit)
 	case c.PenaltyHalfLife <= 0:

@@ -149,7 +149,7 @@ func TestGossipQueues(t *testing.T) {
 			opts := a.options("topic")
 			stuck(&opts, func() { <-goOn })
 			var err error
-			if a.Topic, err = a.Net.Join(opts); err != nil {
+			if a.Topic, err = a.Join(opts); err != nil {
 				t.Fatal(err)
 			}
 			b.connect(t, a)
@@ -248,7 +248,7 @@ func TestManyProvided(t *testing.T) {
 		}
 		s.CloseWrite()
 		_, _ = s.Read(make([]byte, 1)) // it has been handled
-		s.Reset()
+		_ = s.Reset()
 	}
 	kept := 0
 	for i := range 600 {

@@ -37,13 +37,12 @@ func (n *Net) Keep(to string, addrs []string) bool {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	k, ok := n.kept[id]
-	if !ok && !n.isEntry(id) {
+	if _, ok := n.kept[id]; !ok && !n.isEntry(id) {
 		if len(n.kept) >= n.cfg.MaxKept {
 			n.metrics.keptFull.Inc()
 			return false
 		}
-		k = &kept{wake: n.watch.of(id)}
+		k := &kept{wake: n.watch.of(id)}
 		n.kept[id] = k
 		n.host.ConnManager().Protect(id, keptTag)
 		n.keepNow(id, k)

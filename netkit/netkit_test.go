@@ -181,6 +181,15 @@ func TestTransports(t *testing.T) {
 	}
 }
 
+func TestVersion(t *testing.T) {
+	d := deps(t)
+	d.Version = "1.2.3"
+	a, _ := start(t, local(), d)
+	b, _ := start(t, local(), deps(t))
+	join(t, b, a)
+	await(t, "it is told", func() bool { return b.Peers()[0].Agent == "mero/1.2.3" })
+}
+
 // TestSecurity connects with each security protocol alone.
 func TestSecurity(t *testing.T) {
 	n, _ := start(t, local(), deps(t))

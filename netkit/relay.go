@@ -82,7 +82,7 @@ func (r *hostRef) relays(_ context.Context, most int) <-chan peer.AddrInfo {
 		return found // it is just being made
 	}
 	ids := h.Network().Peers()
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] }) //nolint:gosec // nobody gains by foreseeing it
 	for _, id := range ids {
 		if len(found) == most {
 			break

@@ -133,7 +133,10 @@ func (s *Stream) readFrame() ([]byte, error) {
 	for int64(len(frame)) < length {
 		have := len(frame)
 		more := min(int(length)-have, piece)
-		frame = slices.Grow(frame, more)[:have+more]
+		if have+more > cap(frame) { // twice what has come, at most
+			frame = slices.Grow(frame, min(int(length), max(piece, 2*have))-have)
+		}
+		frame = frame[:have+more]
 		if err := s.readPiece(frame[have:]); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF

@@ -92,7 +92,7 @@ func newMember(t *testing.T, topic string) *member {
 func (m *member) join(t *testing.T, topic string) {
 	t.Helper()
 	var err error
-	if m.Topic, err = m.Net.Join(m.options(topic)); err != nil {
+	if m.Topic, err = m.Join(m.options(topic)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -285,7 +285,7 @@ func TestTopicLeave(t *testing.T) {
 	a, b := newMember(t, "topic"), newMember(t, "topic")
 	b.connect(t, a)
 	b.sees(t, a)
-	if _, err := a.Net.Join(a.options("topic")); err == nil {
+	if _, err := a.Join(a.options("topic")); err == nil {
 		t.Error("a topic was joined twice")
 	}
 	a.Leave()
@@ -299,7 +299,7 @@ func TestTopicLeave(t *testing.T) {
 	b.publish(t, "again")
 	a.gets(t, "again")
 	for _, opts := range []netkit.TopicOptions{{}, a.options(""), a.options(strings.Repeat("x", 257)), {Name: "x"}} {
-		if _, err := a.Net.Join(opts); err == nil {
+		if _, err := a.Join(opts); err == nil {
 			t.Errorf("join took %+v", opts)
 		}
 	}
