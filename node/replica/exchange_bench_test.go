@@ -92,7 +92,7 @@ func BenchmarkReceiveInOrder(b *testing.B) {
 					h.receive(c, list[at:to]...)
 				}
 				b.StopTimer()
-				if info := h.info(c); info.Deltas != count+1 {
+				if info := h.info(c); info.Deltas != count+1+populated {
 					b.Fatalf("%d deltas are folded", info.Deltas)
 				}
 				w.leave(h)
@@ -124,7 +124,7 @@ func BenchmarkHeal(b *testing.B) {
 				}
 				h.set.Deepen(b.Context())
 				b.StopTimer()
-				if info := h.info(c); info.Deltas != uint64(2*count+1) {
+				if info := h.info(c); info.Deltas != uint64(2*count+1+populated) {
 					b.Fatalf("%d deltas are folded", info.Deltas)
 				}
 				w.leave(h)
@@ -167,7 +167,7 @@ func BenchmarkExchange(b *testing.B) {
 		}
 	})
 	b.Run("lacking-10000", func(b *testing.B) {
-		tips := before(b, h, c, known, count-10_000)
+		tips := before(b, h, c, known, 10_000)
 		var bytes int
 		for b.Loop() {
 			n := 0
@@ -191,11 +191,12 @@ func BenchmarkExchange(b *testing.B) {
 	})
 }
 
-// before is the vector of a replica that has the first deltas only.
-func before(t testing.TB, h *home, c replica.Created, known replica.Known, count int) (tips []replica.Tip) {
+// before is the vector of a replica that lacks so many, the last ones.
+func before(t testing.TB, h *home, c replica.Created, known replica.Known, rest int) (tips []replica.Tip) {
 	t.Helper()
 	last := make(map[delta.Writer]replica.Tip)
-	for _, raw := range h.log(c)[:count] {
+	log := h.log(c)
+	for _, raw := range log[:len(log)-rest] {
 		header, id, err := delta.Inspect(raw)
 		must(t, err)
 		last[header.Writer()] = replica.Tip{Writer: header.Writer(), Seq: header.Seq, ID: id}

@@ -59,7 +59,7 @@ func BenchmarkFoldHosted(b *testing.B) {
 				h.receive(c, list[at:min(at+256, count)]...)
 			}
 			b.StopTimer()
-			if info := h.info(c); info.Deltas != count+1 {
+			if info := h.info(c); info.Deltas != count+1+populated {
 				b.Fatalf("%d deltas are folded", info.Deltas)
 			}
 			w.leave(h)
