@@ -236,14 +236,8 @@ func (s *Syncer) serveBlob(ctx context.Context, t *talk) error {
 		return refusal(wire.CodeNotHere, errNoCode)
 	}
 	r, info, err := s.deps.Blobs.Get(ctx, blobkit.ID(want.Blob))
-	var damaged *blobkit.DamagedError
-	switch {
-	case errors.Is(err, blobkit.ErrNotFound):
-		return refusal(wire.CodeNotHere, errNoCode)
-	case errors.As(err, &damaged):
-		return refusal(wire.CodeDamaged, errors.New("that blob is damaged here"))
-	case err != nil:
-		return err
+	if err != nil {
+		return blobRefusal(err)
 	}
 	defer func() { _ = r.Close() }() // it was only read
 	if want.Offset > uint64(info.Size) {
@@ -255,6 +249,23 @@ func (s *Syncer) serveBlob(ctx context.Context, t *talk) error {
 	if err := t.write(&wire.Size{Bytes: uint64(info.Size)}); err != nil {
 		return err
 	}
+	return t.pieces(r)
+}
+
+// blobRefusal says why a blob can not be had.
+func blobRefusal(err error) error {
+	var damaged *blobkit.DamagedError
+	switch {
+	case errors.Is(err, blobkit.ErrNotFound):
+		return refusal(wire.CodeNotHere, errNoCode)
+	case errors.As(err, &damaged):
+		return refusal(wire.CodeDamaged, errors.New("that blob is damaged here"))
+	}
+	return err
+}
+
+// pieces sends the rest of a blob.
+func (t *talk) pieces(r io.Reader) error {
 	piece := make([]byte, wire.MaxPiece)
 	for {
 		n, err := io.ReadFull(r, piece)
@@ -266,10 +277,8 @@ func (s *Syncer) serveBlob(ctx context.Context, t *talk) error {
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil
-		case errors.As(err, &damaged):
-			return refusal(wire.CodeDamaged, errors.New("that blob is damaged here"))
 		case err != nil:
-			return err
+			return blobRefusal(err)
 		}
 	}
 }

@@ -143,13 +143,6 @@ func (n *node) run(opts options, engine *vm.Engine) {
 	}
 }
 
-// restart stops the node and starts it again in its home, with the same peer id.
-func (n *node) restart(opts options) {
-	n.t.Helper()
-	n.stop()
-	n.start(opts)
-}
-
 // member is a context as one node acts in it.
 type member struct {
 	node    *node

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -188,38 +187,41 @@ func (s *Syncer) different(peer string, theirs []wire.State) {
 		at[theirs[i].Context] = &theirs[i]
 	}
 	for i := range mine {
-		m, t := &mine[i], at[mine[i].Context]
+		m := &mine[i]
+		t := at[m.Context]
 		if t == nil {
 			continue
 		}
 		delete(at, m.Context)
-		same := bytes.Equal(m.Heads[:], t.Heads[:])
-		moving := false
-		s.mu.Lock()
-		if l := s.boundLink(m.Context, peer); l != nil {
-			// What gossip is bringing needs no session, unless that goes on for too long.
-			now := time.Now()
-			moving = now.Sub(l.context.moved) < settleTime && (l.differs.IsZero() || now.Sub(l.differs) < s.cfg.Interval)
-			if moving {
-				l.peer.beat.want(now.Add(settleTime))
-			}
-			s.compared(l, same && m.Root == t.Root)
-			if same && m.Root != t.Root {
-				s.diverged(l.context, l)
-			}
-		}
-		s.tell()
-		s.mu.Unlock()
-		if !same && !moving {
+		if s.weigh(peer, m, t) {
 			s.wantSession(m.Context, peer, false)
 		}
 	}
 	if len(at) > 0 { // it shares what we do not know that it does
-		s.mu.Lock()
-		if p := s.peers[peer]; p != nil {
-			p.hello.want(time.Now().Add(s.cfg.Interval))
-		}
-		s.mu.Unlock()
-		s.poke()
+		s.greetSoon(peer)
 	}
+}
+
+// weigh compares where a context stands on both sides, and reports whether a session is
+// wanted.
+func (s *Syncer) weigh(peer string, mine, theirs *wire.State) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.boundLink(mine.Context, peer)
+	if l == nil {
+		return false
+	}
+	same := mine.Heads == theirs.Heads
+	now := time.Now()
+	// What gossip is bringing needs no session, unless that goes on for too long.
+	moving := now.Sub(l.context.moved) < settleTime && (l.differs.IsZero() || now.Sub(l.differs) < s.cfg.Interval)
+	if moving {
+		l.peer.beat.want(now.Add(settleTime))
+	}
+	s.compared(l, same && mine.Root == theirs.Root)
+	if same && mine.Root != theirs.Root {
+		s.diverged(l.context, l)
+	}
+	s.tell()
+	return !same && !moving
 }

@@ -56,6 +56,16 @@ func (s *Syncer) greetAgain(peer string) {
 	p.hello.want(time.Now().Add(s.cfg.Interval))
 }
 
+// greetSoon asks for a hello with a peer.
+func (s *Syncer) greetSoon(peer string) {
+	s.mu.Lock()
+	if p := s.peers[peer]; p != nil {
+		p.hello.want(time.Now().Add(s.cfg.Interval))
+	}
+	s.mu.Unlock()
+	s.poke()
+}
+
 // tend sees to it that nobody is forgotten who is connected: bindings end, and clocks
 // are set.
 func (s *Syncer) tend() {
@@ -366,7 +376,7 @@ func (s *Syncer) check(ctx context.Context, peer string, b members.Binding, admi
 	// of that is here already, taking it in makes the member known; otherwise the peer
 	// may be asked for it.
 	if err := s.deps.Contexts.Vouched(b.Context, b.Member, admissions); err != nil {
-		return fmt.Errorf("%w: %s", errUnbound, err) // not ErrNotMember: there is nothing to wait for
+		return fmt.Errorf("%w: %s", errUnbound, err.Error()) // without ErrNotMember: there is nothing to wait for
 	}
 	if _, err := s.deps.Contexts.Receive(ctx, b.Context, admissions); err != nil {
 		return err

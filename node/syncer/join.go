@@ -254,11 +254,9 @@ func (a *asking) consider(ctx context.Context, peer string, refused *RefusedErro
 	if known != nil && refused.Code != wire.CodeVersion {
 		err = fmt.Errorf("%w (%w)", known, refused)
 	}
-	switch refused.Code {
-	case wire.CodeExpired, wire.CodeUsedUp, wire.CodeRevoked, wire.CodeNotForYou, wire.CodeInvalid:
-		if a.named[peer] {
-			return Joined{}, err
-		}
+	final := []wire.Code{wire.CodeExpired, wire.CodeUsedUp, wire.CodeRevoked, wire.CodeNotForYou, wire.CodeInvalid}
+	if a.named[peer] && slices.Contains(final, refused.Code) {
+		return Joined{}, err
 	}
 	// Another member may know more, or be allowed more.
 	if known != nil || a.refused == nil {

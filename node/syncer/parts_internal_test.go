@@ -241,7 +241,7 @@ func TestConfig(t *testing.T) {
 }
 
 func TestRefusedErrorIsPrintable(t *testing.T) {
-	for in, want := range map[string]string{"a\x1b[31mb": "a[31mb", "\xff\xfe": "", "ok": "ok", "line\nline": "lineline"} {
+	for in, want := range map[string]string{"a\x1b[31mb": "a[31mb", "\xff\xfe": "", "ok": "ok", "line\nfeed": "linefeed"} {
 		if got := printable(in); got != want {
 			t.Errorf("%q is shown as %q, want %q", in, got, want)
 		}

@@ -126,69 +126,85 @@ func (s *Syncer) relookSoon() {
 	s.poke()
 }
 
+// round is one look at what is due.
+type round struct {
+	s     *Syncer
+	ctx   func() error // that of Run: what it ended is no failure
+	now   time.Time
+	next  time.Time // when the next thing is due
+	begun []func()
+}
+
+// try begins a task if it is due and there is room; run reports whether it went well.
+// The caller holds the lock.
+func (r *round) try(t *task, k kind, first, most time.Duration, run func() bool) {
+	s := r.s
+	at := t.next()
+	switch {
+	case at.IsZero():
+		return
+	case at.After(r.now):
+		if at.Before(r.next) {
+			r.next = at
+		}
+		return
+	case s.load[k] >= s.most(k) || !t.begin(r.now):
+		return // whoever ends wakes the scheduler
+	}
+	s.load[k]++
+	r.begun = append(r.begun, func() {
+		ok := run()
+		s.mu.Lock()
+		s.load[k]--
+		t.end(time.Now(), ok || r.ctx() != nil, first, most)
+		s.mu.Unlock()
+		s.poke()
+	})
+}
+
 // dispatch begins what is due and has room, and gives when the next thing is.
 func (s *Syncer) dispatch(ctx context.Context, work *errgroup.Group) time.Time {
 	now := time.Now()
-	next := now.Add(s.cfg.Check)
-	var begun []func()
+	r := &round{s: s, ctx: ctx.Err, now: now, next: now.Add(s.cfg.Check)}
 	s.mu.Lock()
-	defer func() {
-		s.mu.Unlock()
-		for _, f := range begun {
-			work.Go(func() error { f(); return nil })
-		}
-	}()
-	// try begins a task if it is due; run gets whether there is reason to call it a
-	// success.
-	try := func(t *task, k kind, first, most time.Duration, run func() bool) {
-		at := t.next()
-		switch {
-		case at.IsZero():
-			return
-		case at.After(now):
-			if at.Before(next) {
-				next = at
-			}
-			return
-		case s.load[k] >= s.most(k) || !t.begin(now):
-			return // whoever ends wakes the scheduler
-		}
-		s.load[k]++
-		begun = append(begun, func() {
-			ok := run()
-			s.mu.Lock()
-			s.load[k]--
-			t.end(time.Now(), ok || ctx.Err() != nil, first, most)
-			s.mu.Unlock()
-			s.poke()
-		})
-	}
 	for _, p := range s.peers {
-		if !p.connected {
-			continue
-		}
-		if len(s.contexts) > 0 && !p.foreign {
-			try(&p.hello, kindHello, s.cfg.Interval, s.cfg.RetryMax, func() bool { return s.sayHello(ctx, p) })
-		}
-		try(&p.beat, kindBeat, s.cfg.Heartbeat, s.cfg.RetryMax, func() bool { return s.sayBeat(ctx, p) })
+		s.tryPeer(ctx, r, p)
 	}
-	wall := s.deps.Wall()
 	for _, c := range s.contexts {
-		for _, l := range c.links {
-			if l.mayPull(wall) && s.hasRoom(c, now) {
-				try(&l.session, kindSession, s.cfg.Interval, s.cfg.RetryMax, func() bool { return s.sayOpen(ctx, l) })
-			}
-		}
-		if s.canAsk(c, wall) {
-			try(&c.code, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.fetchCode(ctx, c) })
-			try(&c.keys, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.pullKeys(ctx, c) })
-		}
-		try(&c.gap, kindFetch, gapWait, gapRest, func() bool { return s.fillGap(ctx, c) })
-		try(&c.repair, kindFetch, repairRest, repairRest, func() bool { return s.repair(ctx, c) })
-		try(&c.find, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.findMembers(ctx, c) })
-		try(&c.provide, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.provide(ctx, c) })
+		s.tryContext(ctx, r, c)
 	}
-	return next
+	s.mu.Unlock()
+	for _, f := range r.begun {
+		work.Go(func() error { f(); return nil })
+	}
+	return r.next
+}
+
+func (s *Syncer) tryPeer(ctx context.Context, r *round, p *peer) {
+	if !p.connected {
+		return
+	}
+	if len(s.contexts) > 0 && !p.foreign {
+		r.try(&p.hello, kindHello, s.cfg.Interval, s.cfg.RetryMax, func() bool { return s.sayHello(ctx, p) })
+	}
+	r.try(&p.beat, kindBeat, s.cfg.Heartbeat, s.cfg.RetryMax, func() bool { return s.sayBeat(ctx, p) })
+}
+
+func (s *Syncer) tryContext(ctx context.Context, r *round, c *shared) {
+	wall := s.deps.Wall()
+	for _, l := range c.links {
+		if l.mayPull(wall) && s.hasRoom(c, r.now) {
+			r.try(&l.session, kindSession, s.cfg.Interval, s.cfg.RetryMax, func() bool { return s.sayOpen(ctx, l) })
+		}
+	}
+	if s.canAsk(c, wall) {
+		r.try(&c.code, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.fetchCode(ctx, c) })
+		r.try(&c.keys, kindFetch, time.Second, s.cfg.RetryMax, func() bool { return s.pullKeys(ctx, c) })
+	}
+	r.try(&c.gap, kindFetch, gapWait, gapRest, func() bool { return s.fillGap(ctx, c) })
+	r.try(&c.repair, kindFetch, repairRest, repairRest, func() bool { return s.repair(ctx, c) })
+	r.try(&c.find, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.findMembers(ctx, c) })
+	r.try(&c.provide, kindFind, s.cfg.Discovery, maxFindRest, func() bool { return s.provide(ctx, c) })
 }
 
 // canAsk reports whether a member's node is connected, known here or not. The caller

@@ -12,30 +12,39 @@ import (
 const (
 	// MaxWords bounds a reason for people.
 	MaxWords = 512
-	// MaxAddrs bounds a list of multiaddresses, MaxAddr each of them.
-	MaxAddrs, MaxAddr = 16, 256
+	// MaxAddrs bounds a list of multiaddresses.
+	MaxAddrs = 16
+	// MaxAddr bounds each of them.
+	MaxAddr = 256
 	// MaxTags bounds the contexts that one hello asks about.
 	MaxTags = 16 << 10
 	// MaxShared bounds the contexts that one hello brings bindings of, and that one
 	// heartbeat covers.
 	MaxShared = 1024
-	// MaxBinding bounds a binding, MaxAdmission a delta that shows an admission, and
-	// MaxAdmissions how many lead from a known member to another.
-	MaxBinding, MaxAdmission, MaxAdmissions = 1 << 10, 32 << 10, 8
-	// MaxInvitation and MaxRequest bound what a join shows.
-	MaxInvitation, MaxRequest = 8 << 10, 1 << 10
+	// MaxBinding bounds a binding.
+	MaxBinding = 1 << 10
+	// MaxAdmission bounds a delta that shows an admission.
+	MaxAdmission = 32 << 10
+	// MaxAdmissions is how many of them lead from a known member to another at most.
+	MaxAdmissions = 8
+	// MaxInvitation bounds the invitation that a join shows.
+	MaxInvitation = 8 << 10
+	// MaxRequest bounds the request that a join shows.
+	MaxRequest = 1 << 10
 	// MaxTips bounds a vector: 4 096 members with 16 writers each.
 	MaxTips = 1 << 16
 	// MaxIDs bounds a list of deltas, or of epochs.
 	MaxIDs = 1024
-	// MaxBatch bounds the deltas of one batch, MaxBatchBytes their bytes if they are
-	// more than one. Late deltas of a batch share a roll-back, so they may be many.
-	MaxBatch, MaxBatchBytes = 4096, 1 << 20
+	// MaxBatch bounds the deltas of one batch.
+	MaxBatch = 4096
+	// MaxBatchBytes bounds their bytes together, if they are more than one.
+	MaxBatchBytes = 1 << 20
 	// MaxPiece bounds a piece of a blob.
 	MaxPiece = 256 << 10
-	// MaxPublish bounds the deltas of one gossip message, MaxPublishBytes their bytes
-	// together.
-	MaxPublish, MaxPublishBytes = 128, 256 << 10
+	// MaxPublish bounds the deltas of one gossip message.
+	MaxPublish = 128
+	// MaxPublishBytes bounds their bytes together.
+	MaxPublishBytes = 256 << 10
 )
 
 // Frames of each protocol are at most this long.

@@ -88,10 +88,12 @@ func blank(k Kind) Message {
 		KindKeys: func() Message { return new(Keys) }, KindPublish: func() Message { return new(Publish) },
 		KindAnnounce: func() Message { return new(Announce) },
 	}
-	if k >= Kind(len(all)) || all[k] == nil {
-		return nil
+	for i, make := range all {
+		if Kind(i) == k && make != nil {
+			return make()
+		}
 	}
-	return all[k]()
+	return nil
 }
 
 // frame is what every message is wrapped in.
