@@ -99,7 +99,7 @@ func (b *bench) callsAt(ctx context.Context, l *local, entries int) (set, get sa
 
 // fill sets the keys from one number up to another.
 func (l *local) fill(ctx context.Context, from, to int) error {
-	return each(ctx, to-from, clients, func(ctx context.Context, i int) error {
+	return each(ctx, to-from, func(ctx context.Context, i int) error {
 		return l.call(ctx, "set", args{key(from + i), "value"})
 	})
 }

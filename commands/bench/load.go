@@ -62,10 +62,10 @@ func load(ctx context.Context, clients int, length time.Duration, op func(ctx co
 	return sample{rate: float64(len(counted)) / length.Seconds(), times: counted}, nil
 }
 
-// each runs op for 0 … n-1, several at a time.
-func each(ctx context.Context, n, atOnce int, op func(ctx context.Context, i int) error) error {
+// each runs op for 0 … n-1, as many at a time as there are clients.
+func each(ctx context.Context, n int, op func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(clients)
 	for i := range n {
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil {

@@ -35,7 +35,7 @@ func measureMemory(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		err = each(ctx, n*deltas, clients, func(ctx context.Context, i int) error {
+		err = each(ctx, n*deltas, func(ctx context.Context, i int) error {
 			return c.post(ctx, list[i%n].set(i/n%fewKeys, clients, i))
 		})
 		if err != nil {

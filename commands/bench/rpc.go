@@ -124,7 +124,7 @@ func (p *process) instances(ctx context.Context, app App, n int) ([]instance, er
 		return nil, err
 	}
 	list := make([]instance, n)
-	err = each(ctx, n, clients, func(ctx context.Context, i int) error {
+	err = each(ctx, n, func(ctx context.Context, i int) error {
 		made, err := client.CreateContext(ctx, api.CreateContextRequest{ApplicationID: id, InitializationParams: api.Bytes("{}")})
 		if err != nil {
 			return fmt.Errorf("make a context of %s: %w", app.Name, err)
@@ -140,7 +140,7 @@ func fill(ctx context.Context, c *caller, list []instance, keys int) error {
 	if len(list) == 0 {
 		return errors.New("no context")
 	}
-	return each(ctx, keys*len(list), clients, func(ctx context.Context, i int) error {
+	return each(ctx, keys*len(list), func(ctx context.Context, i int) error {
 		return c.post(ctx, list[i%len(list)].set(i/len(list), clients, i))
 	})
 }

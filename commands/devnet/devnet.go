@@ -21,9 +21,10 @@ import (
 )
 
 const (
-	// DefaultNodes is how many nodes a network has unless told, MaxNodes the most.
+	// DefaultNodes is how many nodes a network has unless told.
 	DefaultNodes = 3
-	MaxNodes     = 32
+	// MaxNodes is the most that one may have.
+	MaxNodes = 32
 	// Alias is the name that all nodes give the context.
 	Alias = "devnet"
 	// invitationTime is for how long the invitation is good that the others join by.
@@ -273,7 +274,7 @@ func copyMissing(to, from string) error {
 }
 
 func copyFile(to, from string) error {
-	in, err := os.Open(from) //nolint:gosec // of a home of ours
+	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}

@@ -162,7 +162,7 @@ func printNodes(e *line.Env, w io.Writer, d *diffDoc) {
 	case d.Equal && d.HereOnly+d.ThereOnly == 0:
 		show.Line(w, "context %s is equal here and at %s", e.ID(d.ContextID), d.With)
 	default:
-		show.Line(w, "context %s: %s lacks %s, this node lacks %s", e.ID(d.ContextID), d.With, countDeltas(uint64(d.HereOnly)), countDeltas(uint64(d.ThereOnly))) //nolint:gosec // counts
+		show.Line(w, "context %s: %s lacks %s, this node lacks %s", e.ID(d.ContextID), d.With, countDeltas(uint64(d.HereOnly)), countDeltas(uint64(d.ThereOnly)))
 	}
 	printSides(e, w, d.Here, d.There)
 	if f := d.FirstDifference; f != nil {
@@ -181,7 +181,7 @@ func printNodes(e *line.Env, w io.Writer, d *diffDoc) {
 		show.Table(w, []string{"ONLY", "TIME", "DELTA", "AUTHOR"}, rows)
 	}
 	if n := d.HereOnly + d.ThereOnly - len(rows); n > 0 {
-		show.Line(w, "and %s more", countDeltas(uint64(n))) //nolint:gosec // a count
+		show.Line(w, "and %s more", countDeltas(uint64(n)))
 	}
 	for _, key := range d.Keys {
 		show.Line(w, "differs: %s", show.Printable(key))
@@ -205,7 +205,7 @@ func readGraph(ctx context.Context, client *api.Client, id ident.ContextID) (*gr
 		}
 		if s := page.Summary; s != nil {
 			g.heads = slices.SortedFunc(slices.Values(s.Heads), func(a, b api.Hash) int { return strings.Compare(string(a[:]), string(b[:])) })
-			g.side = api.DagSide{Deltas: uint64(s.Folded + s.Void + s.Waiting), Waiting: uint64(s.Waiting), RootHash: s.RootHash} //nolint:gosec // counts
+			g.side = api.DagSide{Deltas: uint64(s.Folded + s.Void + s.Waiting), Waiting: uint64(s.Waiting), RootHash: s.RootHash}
 		}
 		for i := range page.Deltas {
 			row := &page.Deltas[i]
@@ -239,7 +239,7 @@ func differingKeys(ctx context.Context, id ident.ContextID, here, there *api.Cli
 	}
 	b, err := theirs.next(ctx)
 	for (a != nil || b != nil) && err == nil && len(keys) < maxListed {
-		order := 0
+		var order int
 		switch {
 		case a == nil:
 			order = 1
@@ -267,20 +267,20 @@ func differingKeys(ctx context.Context, id ident.ContextID, here, there *api.Cli
 
 // fingerprint is what of an entry two replicas must have alike.
 func fingerprint(n *api.StateNode) string {
-	text := n.Kind
+	words := []string{n.Kind}
 	if n.Length != nil {
-		text += fmt.Sprint(" ", *n.Length)
+		words = append(words, fmt.Sprint(*n.Length))
 	}
 	if n.Value != nil {
-		text += " " + show.Content(n.Value)
+		words = append(words, show.Content(n.Value))
 	}
 	if n.Text != nil {
-		text += " " + *n.Text
+		words = append(words, *n.Text)
 	}
 	for i := range n.Entries {
-		text += "\n" + n.Entries[i].Key + " " + fingerprint(&n.Entries[i])
+		words = append(words, n.Entries[i].Key, fingerprint(&n.Entries[i]))
 	}
-	return text
+	return strings.Join(words, "\n")
 }
 
 // entries are those at the top of a state, page after page.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -105,7 +106,7 @@ func executor(ctx context.Context, e *line.Env, client *api.Client, id ident.Con
 func inviteRequest(e *line.Env) (api.InviteRequest, error) {
 	req := api.InviteRequest{Role: e.Flags.String("role")}
 	roles := []string{"admin", "member", "read-only"}
-	if !isOneOf(req.Role, roles) {
+	if !slices.Contains(roles, req.Role) {
 		return req, &line.UsageError{
 			Text: "--role " + req.Role + ": a role is admin, member or read-only", Nearest: node.Nearest(req.Role, roles),
 		}
@@ -126,15 +127,6 @@ func inviteRequest(e *line.Env) (api.InviteRequest, error) {
 		return req, line.Usagef("--to is for one key, which may use it as often as it likes: leave --uses away")
 	}
 	return req, nil
-}
-
-func isOneOf(word string, words []string) bool {
-	for _, w := range words {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 func runRevoke(ctx context.Context, e *line.Env) error {

@@ -54,7 +54,7 @@ func (p *DirectedPayload) borsh(protocol, network string) []byte {
 }
 
 func appendBorsh(b []byte, text string) []byte {
-	return append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...) //nolint:gosec // bounded by maxInvitation
+	return append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...)
 }
 
 // ParseDirectedPayload reads what Encode wrote. The error is ErrForeignInvitation.
@@ -74,7 +74,7 @@ func ParseDirectedPayload(text string) (DirectedPayload, error) {
 		if len(rest) < 4 || uint64(binary.LittleEndian.Uint32(rest)) > uint64(len(rest)-4) {
 			return DirectedPayload{}, ErrForeignInvitation
 		}
-		n := int(binary.LittleEndian.Uint32(rest)) //nolint:gosec // no more than there is
+		n := int(binary.LittleEndian.Uint32(rest))
 		texts[i], rest = string(rest[4:4+n]), rest[4+n:]
 	}
 	if len(rest) > 0 || texts[0] != Protocol {
@@ -114,7 +114,7 @@ const baseHeight = 999_999_999
 func NewOpenInvitation(context ident.ContextID, inviter ident.PrivateKey, salt [32]byte, validFor time.Duration, word string) OpenInvitation {
 	key := inviter.Public()
 	terms := OpenTerms{
-		InviterIdentity: key[:], ContextID: context[:], ExpirationHeight: baseHeight + uint64(max(validFor/time.Second, 0)), //nolint:gosec // not negative
+		InviterIdentity: key[:], ContextID: context[:], ExpirationHeight: baseHeight + uint64(max(validFor/time.Second, 0)),
 		SecretSalt: salt[:], Protocol: Protocol, Network: Protocol, ContractID: word,
 	}
 	sum := terms.hash()

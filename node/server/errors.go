@@ -12,12 +12,9 @@ import (
 	"mero/node/auth"
 	"mero/node/ident"
 	"mero/node/inspect"
-	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/store"
-	"mero/node/syncer"
 	"mero/node/vm"
-	"mero/node/wire"
 )
 
 // statusGone is what the log says of a client that went away before its
@@ -71,7 +68,17 @@ func guest(kinds ...vm.Kind) func(error) bool {
 // newErrorTable is the only place where errors become answers (style habit 12).
 // The first row that matches counts: causes that make this node unable to work
 // come before the errors they may be wrapped in.
-func newErrorTable() []rule {
+func newErrorTable() []rule { return slices.Concat(newRules(), shareRules(), lastRules()) }
+
+// lastRules are for what others may wrap to say more.
+func lastRules() []rule {
+	return []rule{
+		{match: is(context.DeadlineExceeded), status: http.StatusGatewayTimeout, kind: api.KindTimeout, rpc: api.RPCInternal},
+		{match: is(context.Canceled), status: statusGone, kind: api.KindCanceled, rpc: api.RPCInternal},
+	}
+}
+
+func newRules() []rule {
 	return []rule{
 		{match: is(auth.ErrMissing), status: http.StatusUnauthorized, kind: api.KindUnauthenticated, auth: api.AuthMissing, fixed: true},
 		{match: is(auth.ErrExpired), status: http.StatusUnauthorized, kind: api.KindUnauthenticated, auth: api.AuthExpired, fixed: true},
@@ -129,23 +136,6 @@ func newErrorTable() []rule {
 		{match: is(apps.ErrMismatch), status: http.StatusUnprocessableEntity, kind: api.KindBadApplication, rpc: api.RPCInternal},
 		{match: is(apps.ErrFetch), status: http.StatusBadGateway, kind: api.KindFetchFailed, rpc: api.RPCInternal},
 
-		{match: as[*wire.VersionError], status: http.StatusConflict, kind: api.KindInvitationVersion},
-		{match: is(members.ErrVersion), status: http.StatusConflict, kind: api.KindInvitationVersion},
-		{match: is(members.ErrExpired), status: http.StatusForbidden, kind: api.KindInvitationExpired},
-		{match: is(members.ErrRevoked), status: http.StatusForbidden, kind: api.KindInvitationRevoked},
-		{match: is(members.ErrUsedUp), status: http.StatusForbidden, kind: api.KindInvitationUsedUp},
-		{match: is(members.ErrNotForYou), status: http.StatusForbidden, kind: api.KindInvitationOther},
-		{match: is(members.ErrIssuer), status: http.StatusForbidden, kind: api.KindInvitationIssuer},
-		{match: is(members.ErrAskIssuer), status: http.StatusConflict, kind: api.KindAskIssuer},
-		{match: is(members.ErrNotAllowed), status: http.StatusForbidden, kind: api.KindNotAllowed},
-		{match: is(members.ErrFull), status: http.StatusConflict, kind: api.KindFull},
-		{match: as[*identityError], status: http.StatusNotFound, kind: api.KindIdentityNotFound},
-		{match: isGarbled, status: http.StatusUnprocessableEntity, kind: api.KindInvitationGarbled},
-		{match: is(syncer.ErrUnreachable), status: http.StatusBadGateway, kind: api.KindUnreachable},
-		{match: is(syncer.ErrStranger), status: http.StatusNotFound, kind: api.KindPeerNotFound},
-		{match: is(syncer.ErrNoPeer), status: http.StatusConflict, kind: api.KindNoPeer},
-		{match: is(syncer.ErrStopped), status: http.StatusServiceUnavailable, kind: api.KindBusy, fixed: true},
-
 		{match: is(errAliasExists), status: http.StatusConflict, kind: api.KindAliasExists},
 		{match: is(auth.ErrUnknownKey), status: http.StatusNotFound, kind: api.KindTokenNotFound},
 		{match: is(auth.ErrTooDeep), status: http.StatusUnprocessableEntity, kind: api.KindLimit},
@@ -154,9 +144,6 @@ func newErrorTable() []rule {
 		{match: is(auth.ErrBadName), status: http.StatusUnprocessableEntity, kind: api.KindInvalid},
 		{match: is(errUnsupported), status: http.StatusNotImplemented, kind: api.KindUnsupported},
 		{match: is(store.ErrTooLarge), status: http.StatusUnprocessableEntity, kind: api.KindLimit, rpc: api.RPCInternal},
-
-		{match: is(context.DeadlineExceeded), status: http.StatusGatewayTimeout, kind: api.KindTimeout, rpc: api.RPCInternal},
-		{match: is(context.Canceled), status: statusGone, kind: api.KindCanceled, rpc: api.RPCInternal},
 	}
 }
 
@@ -191,14 +178,6 @@ func noMigration(err error) bool {
 	return as[*replica.VoidError](err) && guest(vm.KindMethodNotFound)(err)
 }
 
-// isGarbled: what was given as an invitation is none.
-func isGarbled(err error) bool {
-	return slices.ContainsFunc([]error{
-		api.ErrForeignInvitation, members.ErrNotInvitation, members.ErrGarbled, members.ErrMalformed, members.ErrTooLarge,
-		members.ErrSignature, members.ErrOtherContext,
-	}, func(e error) bool { return errors.Is(err, e) })
-}
-
 func isBadModule(err error) bool {
 	return errors.Is(err, vm.ErrNotWasm) || errors.Is(err, vm.ErrTooLarge) ||
 		as[*vm.InvalidModuleError](err) || as[*vm.MissingImportsError](err)
@@ -211,16 +190,6 @@ func unauthorizedData(err error) any {
 		Context ident.ContextID `json:"context_id"`
 		Key     ident.PublicKey `json:"public_key"`
 	}{e.Context, e.Key}
-}
-
-func memberData(err error) any {
-	var e *replica.MemberError
-	_ = errors.As(err, &e) // the rule has matched
-	return struct {
-		Context ident.ContextID `json:"context_id"`
-		Key     ident.PublicKey `json:"public_key"`
-		Message string          `json:"message"` // mero's own: clients of the reference pass over it
-	}{e.Context, e.Key, err.Error()}
 }
 
 func missingData(err error) any {
