@@ -31,6 +31,9 @@ const (
 	// gossipQueue is how many messages may wait for one peer, and for
 	// validation. With libp2p's 32, messages are lost from 2,000 a second on.
 	gossipQueue = 1024
+	// dontSend is from how many bytes on a message that has come is called off
+	// at the others. Saying so costs as much as a message of libp2p's 1 KiB.
+	dontSend = 16 << 10
 	// regraft is how long a peer that was pruned is not taken back. libp2p's
 	// minute leaves the mesh of two nodes empty after a reconnect.
 	regraft = time.Second
@@ -66,6 +69,7 @@ type gossip struct {
 
 	mu     sync.RWMutex
 	topics map[string]*Topic
+	names  int // bytes of their names, with frames
 	mesh   map[string]map[peer.ID]struct{}
 	// cut says from which meshes a peer must go, because it is not allowed any
 	// more: its score is negative until the router has pruned it there.
@@ -91,6 +95,7 @@ func (g *gossip) run(ctx context.Context) error {
 	// These two are counted in heartbeats; keep their length in time.
 	params.HistoryLength *= int(time.Second / heartbeat)
 	params.HistoryGossip *= int(time.Second / heartbeat)
+	params.IDontWantMessageThreshold = dontSend
 	g.publishing.Lock()
 	defer g.publishing.Unlock()
 	ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx)) // it ends after those who use it
@@ -208,6 +213,9 @@ func (g *gossip) inspect(from peer.ID, rpc *pubsub.RPC) error {
 		t := g.topic(m.GetTopic())
 		if t == nil || !t.live.Load() || !t.allows(from) {
 			g.net.metrics.gossip.WithLabelValues(gossipStranger).Inc()
+			if t == nil {
+				g.net.penalize(from, topicPenalty, whyTopic)
+			}
 			return true
 		}
 		if g.checking.Load() > maxChecking {

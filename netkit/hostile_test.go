@@ -104,6 +104,9 @@ func TestManyTopics(t *testing.T) {
 		send(m)
 		send(say(names[0], "x"))
 	}
+	if got := a.metric(t, "mero_netkit_penalty_points_total topic"); got > 1.001 {
+		t.Errorf("a few messages of other topics cost %v points", got)
+	}
 	send(say("topic", "the end"))
 	await(t, "everything is read", func() bool { return a.metric(t, "mero_netkit_gossip_messages_total stranger") == 101 })
 	if grown := heap() - before; grown > 4<<20 {
@@ -111,6 +114,22 @@ func TestManyTopics(t *testing.T) {
 	}
 	b.publish(t, "still here")
 	a.gets(t, "still here")
+}
+
+// TestTopicFlood: who sends messages of other topics without end is refused.
+func TestTopicFlood(t *testing.T) {
+	a := newMember(t, "topic")
+	g := newGossiper(t, a.Net)
+	m := new(pb.RPC)
+	for i := range 1000 {
+		m.Publish = append(m.Publish, say(fmt.Sprint("topic", i), "x").Publish...)
+	}
+	for range 11 {
+		if _, err := g.out.Write(framed(m)); err != nil {
+			break
+		}
+	}
+	await(t, "it is refused", func() bool { return a.Refuses(g.ID().String()) && len(a.Net.Peers()) == 0 })
 }
 
 // TestStrangerSuppresses: a stranger who says first what a member says later does not

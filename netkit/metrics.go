@@ -79,6 +79,7 @@ func newMetrics(reg prometheus.Registerer, n network.Network, who *standings) *m
 		m.gossip.WithLabelValues(fate)
 	}
 	m.penalty(whyGossip)
+	m.penalty(whyTopic)
 	reg.MustRegister(m.dials, m.keptFull, m.streams, m.refused, m.bytes, m.gossip, m.mesh, m.provideRefused, m.penalties,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "mero_netkit_refused_peers", Help: "Peers that are refused at the moment, because of their penalties.",

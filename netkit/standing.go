@@ -23,6 +23,10 @@ const (
 	// gossipPenalty is what a message that Check rejects costs.
 	gossipPenalty = 10
 	whyGossip     = "gossip"
+	// topicPenalty is what a message of a topic that this node does not take part in
+	// costs: nothing to who has not heard yet that it left, much to a flood.
+	topicPenalty = 0.01
+	whyTopic     = "topic"
 )
 
 // standings are the penalties of peers, and who is refused because of them.

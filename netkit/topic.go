@@ -11,11 +11,22 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// maxTopicName is the length of the longest topic name in bytes.
-const maxTopicName = 256
+const (
+	// maxTopicName is the length of the longest topic name in bytes.
+	maxTopicName = 256
+	// maxTopicNames is how long all names together may be, each with what the
+	// router puts around it: a node tells a new peer all of them in one message,
+	// and the router takes none of more than 512 KiB.
+	maxTopicNames = 384 << 10
+	topicFrame    = 24
+)
 
-// ErrTooLarge says that a message is longer than MaxGossip.
-var ErrTooLarge = errors.New("gossip message too large")
+var (
+	// ErrTooLarge says that a message is longer than MaxGossip.
+	ErrTooLarge = errors.New("gossip message too large")
+	// ErrTooManyTopics says that there is no room for another topic.
+	ErrTooManyTopics = errors.New("too many gossip topics")
+)
 
 // Verdict is what TopicOptions.Check thinks of a message.
 type Verdict uint8
@@ -67,7 +78,8 @@ type Topic struct {
 }
 
 // Join takes part in a topic from now on, or once Run runs. Each name can be
-// joined once at a time.
+// joined once at a time. ErrTooManyTopics comes after some 5,000 topics with names
+// of 44 bytes.
 func (n *Net) Join(opts TopicOptions) (*Topic, error) {
 	switch {
 	case opts.Name == "" || len(opts.Name) > maxTopicName:
@@ -84,9 +96,9 @@ func (n *Net) Join(opts TopicOptions) (*Topic, error) {
 		return nil, errors.New("join topic: it was joined before")
 	}
 	t := &Topic{g: g, opts: opts}
-	g.mu.Lock()
-	g.topics[opts.Name] = t
-	g.mu.Unlock()
+	if !g.add(t) {
+		return nil, ErrTooManyTopics
+	}
 	if err := t.begin(); err != nil {
 		g.drop(t)
 		return nil, fmt.Errorf("join topic: %w", err)
@@ -94,10 +106,24 @@ func (n *Net) Join(opts TopicOptions) (*Topic, error) {
 	return t, nil
 }
 
+// add takes a topic in, if there is room for its name.
+func (g *gossip) add(t *Topic) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	size := len(t.opts.Name) + topicFrame
+	if g.names+size > maxTopicNames {
+		return false
+	}
+	g.names += size
+	g.topics[t.opts.Name] = t
+	return true
+}
+
 // drop forgets a topic.
 func (g *gossip) drop(t *Topic) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.names -= len(t.opts.Name) + topicFrame
 	delete(g.topics, t.opts.Name)
 }
 

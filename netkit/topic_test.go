@@ -304,3 +304,61 @@ func TestTopicLeave(t *testing.T) {
 		}
 	}
 }
+
+// TestManyJoined: two nodes with a thousand topics in common meet in all of them, and
+// there is an end to how many there may be.
+func TestManyJoined(t *testing.T) {
+	const topics = 1000
+	a, b := newMember(t, ""), newMember(t, "")
+	name := func(i int) string { return fmt.Sprintf("%044d", i) }
+	var joinedA, joinedB []*netkit.Topic
+	join := func(m *member, i int) *netkit.Topic {
+		topic, err := m.Join(m.options(name(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return topic
+	}
+	for i := range topics {
+		joinedA = append(joinedA, join(a, i))
+		if i < topics/2 { // the other half comes when they are connected
+			joinedB = append(joinedB, join(b, i))
+		}
+	}
+	b.connect(t, a)
+	for i := topics / 2; i < topics; i++ {
+		joinedB = append(joinedB, join(b, i))
+	}
+	await(t, "they meet everywhere", func() bool {
+		for i := range topics {
+			if len(joinedA[i].Peers()) == 0 || len(joinedB[i].Peers()) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	for i, topic := range joinedA {
+		if err := topic.Publish(t.Context(), []byte(name(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "all is heard", func() bool { return len(b.received()) == topics })
+	last, err := joinedA[0], error(nil)
+	for i := topics; i < 20*topics; i++ {
+		next, e := a.Join(a.options(name(i)))
+		if err = e; err != nil {
+			break
+		}
+		last = next
+	}
+	if !errors.Is(err, netkit.ErrTooManyTopics) {
+		t.Fatalf("there is no end: %v", err)
+	}
+	last.Leave()
+	if _, err := a.Join(a.options(name(topics * 20))); err != nil {
+		t.Errorf("no room after a topic was left: %v", err)
+	}
+	c := newMember(t, name(1))
+	c.connect(t, a)
+	c.sees(t, a)
+}
