@@ -51,6 +51,9 @@ func (s *State) ApplyApp(ctx context.Context, d *delta.Delta, update delta.App, 
 	case !after.HostManaged():
 		return Effect{}, &VoidError{Cause: errMigration}
 	}
+	if err := checkMigration(after, update); err != nil {
+		return Effect{}, err
+	}
 	tx := hosted.Begin(s.Values, h.Writer(), h.Time)
 	_, err = after.Run(ctx, vm.Call{
 		Mode: vm.ModeApply, Method: update.Migrate,
@@ -61,10 +64,26 @@ func (s *State) ApplyApp(ctx context.Context, d *delta.Delta, update delta.App, 
 	case err != nil && isShortage(err):
 		return Effect{}, err
 	case err != nil:
-		return Effect{}, &VoidError{Cause: fmt.Errorf("migration: %w", err)}
+		return Effect{}, &VoidError{Cause: fmt.Errorf("migration: %w", inWords(err))}
 	}
 	if done.Out.Writes, err = tx.Writes(); err != nil {
 		return Effect{}, err
 	}
 	return done, s.CheckSize(done.Out)
+}
+
+// checkMigration reports whether the method of an update may be its migration. The
+// error is a *VoidError, or a *CodeError about this node.
+func checkMigration(code *vm.Module, update delta.App) error {
+	err := hosted.CheckMigration(code, update.Migrate)
+	if Reserved(update.Migrate) {
+		err = fmt.Errorf("%w: only the node calls %s", hosted.ErrMigration, update.Migrate)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, hosted.ErrMigration):
+		return &VoidError{Cause: err}
+	}
+	return &CodeError{App: update.App, Cause: err}
 }

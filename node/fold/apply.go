@@ -85,7 +85,7 @@ func (s *State) Apply(ctx context.Context, module *vm.Module, d *delta.Delta, pa
 	case err != nil && isShortage(err):
 		return Effect{}, err
 	case err != nil:
-		return Effect{}, &VoidError{Cause: err}
+		return Effect{}, &VoidError{Cause: inWords(err)}
 	case payload.Call == nil && !out.Committed:
 		return Effect{}, &VoidError{Cause: ErrLostWrite}
 	}

@@ -48,6 +48,24 @@ func (e *VoidError) Error() string {
 // Unwrap is the guest's error.
 func (e *VoidError) Unwrap() error { return e.Cause }
 
+// wordedError is an error that an application returned, as people read it.
+type wordedError struct{ guest *vm.Error }
+
+// Error is the application's own words.
+func (e *wordedError) Error() string { return e.guest.Words() }
+
+// Unwrap is the error as clients of the reference read it.
+func (e *wordedError) Unwrap() error { return e.guest }
+
+// inWords gives an error of a guest the words that people read.
+func inWords(err error) error {
+	var guest *vm.Error
+	if errors.As(err, &guest) {
+		return &wordedError{guest}
+	}
+	return err
+}
+
 // AppMissingError says that a context's application is not installed here.
 type AppMissingError struct{ App ident.AppID }
 

@@ -48,6 +48,46 @@ func (h *home) installMore(add byte) ident.AppID {
 	return app.ID
 }
 
+// installAs installs the collections application with a description.
+func (h *home) installAs(description string) ident.AppID {
+	h.t.Helper()
+	app, err := h.apps.Install(h.t.Context(), bytes.NewReader(described(apptest.Build(h.t, "collections"), description)), apps.Source{})
+	must(h.t, err)
+	return app.ID
+}
+
+// TestMigrationsFolded: what cannot be a migration makes an update of somebody else void,
+// with the same words as it is refused with.
+func TestMigrationsFolded(t *testing.T) {
+	h := newQuickHome(t)
+	says := h.installAs(`{"abi":1,"name":"c","methods":[{"name":"migrate","reads":true},{"name":"do","args":[{"name":"words","type":"?string"}]}]}`)
+	first := h.install("collections")
+	w := newWorld(t, first, 1<<30)
+	u := &updateTrial{t: t, rng: rand.New(rand.NewPCG(1, 3))}
+	c := w.join(h)
+	for _, row := range []struct {
+		app           ident.AppID
+		migrate, want string
+	}{
+		{says, "migrate", "void it cannot be a migration: migrate reads only"},
+		{says, "do", "void it cannot be a migration: do wants arguments (words, 1 in all), and a migration gets none"},
+		{says, "_initialize", "void it cannot be a migration: only the node calls _initialize"},
+		{first, "migrate_not", "void migration: the application returned an error: it cannot be"},
+		{says, "migrate_not", "void migration: the application returned an error: it cannot be"},
+		{says, "absent", `void migration: method "absent" not found`},
+		{first, "migrate", "folded "},
+	} {
+		form, err := delta.EncodeApp(delta.App{App: row.app, Migrate: row.migrate})
+		must(t, err)
+		d := u.seal(w, w.creator, delta.KindApp, form, w.genesis)
+		h.receive(c, d.Bytes())
+		if got := appOutcome(h, c).fates[d.ID()]; got != row.want {
+			t.Errorf("%s: %s, want %s", row.migrate, got, row.want)
+		}
+	}
+	h.verify(w.context)
+}
+
 // plain folds the operations of a home's deltas by themselves, in canonical order.
 func (h *home) plain(c replica.Created) map[string]string {
 	h.t.Helper()
@@ -282,6 +322,8 @@ func TestUpdateAppRefuses(t *testing.T) {
 	b.receive(d, a.log(c)...)
 	next, other := a.installMore(1), a.install("local")
 	b.installMore(1)
+	says := a.installAs(`{"abi":1,"name":"c","methods":[{"name":"migrate","reads":true},{"name":"migrate_not","init":true},
+		{"name":"do","args":[{"name":"words","type":"?string"}]}]}`)
 	before := a.info(c)
 	for name, row := range map[string]struct {
 		req  replica.UpdateRequest
@@ -292,6 +334,12 @@ func TestUpdateAppRefuses(t *testing.T) {
 		"other state":    {replica.UpdateRequest{App: other}, "host-managed"},
 		"no such method": {replica.UpdateRequest{App: next, Migrate: "absent"}, "absent"},
 		"a failing one":  {replica.UpdateRequest{App: next, Migrate: "migrate_badly"}, "no way back"},
+		"returned error": {replica.UpdateRequest{App: next, Migrate: "migrate_not"}, "migration: the application returned an error: it cannot be"},
+		"init":           {replica.UpdateRequest{App: next, Migrate: "init"}, "it cannot be a migration: only the node calls init"},
+		"another export": {replica.UpdateRequest{App: next, Migrate: "_initialize"}, "only the node calls _initialize"},
+		"declared init":  {replica.UpdateRequest{App: says, Migrate: "migrate_not"}, "migrate_not makes the first state"},
+		"reads":          {replica.UpdateRequest{App: says, Migrate: "migrate"}, "it cannot be a migration: migrate reads only"},
+		"arguments":      {replica.UpdateRequest{App: says, Migrate: "do"}, "do wants arguments (words, 1 in all)"},
 		"no member":      {replica.UpdateRequest{App: next, Executor: ident.PublicKey{1}}, "not"},
 	} {
 		row.req.Context = c.Context

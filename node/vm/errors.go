@@ -1,10 +1,12 @@
 package vm
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Errors of Compile. A *InvalidModuleError or *MissingImportsError says more.
@@ -94,7 +96,7 @@ func kindNames() [KindMisuse + 1]string {
 	}
 }
 
-// Location is a place in the guest's source.
+// Location is a place in the guest's source. Column 0: it does not tell, as Go.
 type Location struct {
 	File         string
 	Line, Column uint32
@@ -126,7 +128,10 @@ func (e *Error) Error() string {
 	case KindPanic:
 		text := "guest panicked: " + e.Message
 		if l := e.Location; l != nil {
-			text += fmt.Sprintf(" at %s:%d:%d", l.File, l.Line, l.Column)
+			text += fmt.Sprintf(" at %s:%d", l.File, l.Line)
+			if l.Column > 0 {
+				text += fmt.Sprintf(":%d", l.Column)
+			}
 		}
 		return text
 	case KindHost:
@@ -138,6 +143,20 @@ func (e *Error) Error() string {
 	default:
 		return e.Message
 	}
+}
+
+// Words is the error for people: what an application returned is text, not the numbers
+// of its bytes. It is the text itself of a JSON string, and other JSON as it is.
+func (e *Error) Words() string {
+	if e.Kind != KindApplication || !utf8.Valid(e.Data) {
+		return e.Error()
+	}
+	words := string(e.Data)
+	var text string
+	if json.Unmarshal(e.Data, &text) == nil {
+		words = text
+	}
+	return "the application returned an error: " + words
 }
 
 // Unwrap gives the cause of KindHost and KindCanceled.

@@ -182,3 +182,27 @@ func TestApplyDropsLogs(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorWords: what an application returned is text for people, and a place without
+// a column ends with the line.
+func TestErrorWords(t *testing.T) {
+	t.Parallel()
+	returned := func(data string) *vm.Error { return &vm.Error{Kind: vm.KindApplication, Data: []byte(data)} }
+	panicked := func(column uint32) *vm.Error {
+		return &vm.Error{Kind: vm.KindPanic, Message: "no", Location: &vm.Location{File: "a.go", Line: 36, Column: column}}
+	}
+	for _, c := range []struct {
+		err         *vm.Error
+		text, words string
+	}{
+		{returned(`"no"`), "the method call returned an error: [34, 110, 111, 34]", "the application returned an error: no"},
+		{returned(`{}`), "the method call returned an error: [123, 125]", "the application returned an error: {}"},
+		{returned("\xff"), "the method call returned an error: [255]", "the method call returned an error: [255]"},
+		{panicked(0), "guest panicked: no at a.go:36", "guest panicked: no at a.go:36"},
+		{panicked(7), "guest panicked: no at a.go:36:7", "guest panicked: no at a.go:36:7"},
+	} {
+		if c.err.Error() != c.text || c.err.Words() != c.words {
+			t.Errorf("got %q and %q, want %q and %q", c.err, c.err.Words(), c.text, c.words)
+		}
+	}
+}

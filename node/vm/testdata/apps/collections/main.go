@@ -272,3 +272,8 @@ func migrate() {
 //
 //go:wasmexport migrate_badly
 func migrateBadly() { env.Method(func() { panic("no way back") }) }
+
+// migrate_not returns an error.
+//
+//go:wasmexport migrate_not
+func migrateNot() { env.Method(func() { env.ReturnError([]byte(`"it cannot be"`)) }) }
