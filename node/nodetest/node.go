@@ -127,6 +127,7 @@ func (n *Node) open() error {
 		Config: replica.DefaultConfig(), Store: n.Store, Apps: n.Apps, Blobs: blobs,
 		Events: events.New(events.DefaultQueue, reg), Log: log, Metrics: reg, Wall: n.Wall,
 		OnCommit: func(d *delta.Delta) { sync.Announce(d) },
+		Skew:     func() (time.Duration, bool) { return sync.Skew() },
 	})
 	network := netkit.DefaultConfig()
 	if n.Index > 0 {

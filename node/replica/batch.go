@@ -21,7 +21,11 @@ import (
 // before the node refuses to write, and before a delta waits for the clock (R2). One
 // that is maxWait ahead is not kept until then: it would take the room of others for
 // as long as its author likes, and comes again by its vector.
+//
+// maxSkew is how far this node's clock may be from the median of others' before the
+// node refuses to write.
 const (
+	maxSkew  = time.Minute
 	maxAhead = 5 * time.Minute
 	maxWait  = 24 * time.Hour
 )
@@ -148,6 +152,11 @@ type input struct {
 
 // time is the hybrid time of the next delta, fixed before the guest runs (R2).
 func (b *batch) time() (delta.Time, error) {
+	if skewed := b.set.deps.Skew; skewed != nil {
+		if skew, known := skewed(); known && skew.Abs() > maxSkew {
+			return 0, &ClockError{Skew: skew}
+		}
+	}
 	wall := b.set.deps.Wall()
 	t := delta.NextTime(wall, b.Rec.Clock)
 	if ahead := t.Wall().Sub(wall); ahead > maxAhead {

@@ -38,7 +38,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Deps are what a Set is built from. All are required but OnCommit.
+// Deps are what a Set is built from. All are required but OnCommit and Skew.
 type Deps struct {
 	Config  Config
 	Store   *store.Store
@@ -52,6 +52,9 @@ type Deps struct {
 	// OnCommit is told of each delta made here, in the order of commits per
 	// context, after it is durable. It must not block.
 	OnCommit func(*delta.Delta)
+	// Skew tells how far the node's clock is ahead of the median of other nodes' clocks,
+	// if that is known (R2). It must not block.
+	Skew func() (ahead time.Duration, known bool)
 }
 
 // Set is all contexts of this node. Its methods are safe for concurrent use.

@@ -303,6 +303,36 @@ func (n *node) sealUnder(m member, key delta.EpochKey) []byte {
 	return d.Bytes()
 }
 
+// TestClock: a node whose clock is far from that of most others refuses to write, and
+// says so (R2); the others go on.
+func TestClock(t *testing.T) {
+	quick := options{tune: func(c *syncer.Config) { c.Heartbeat = 100 * time.Millisecond }}
+	a, b, c := newNode(t, "a", quick), newNode(t, "b", quick), newNode(t, "c", quick)
+	first := a.create()
+	second := b.join(first.invite(nil))
+	third := c.join(first.invite(nil))
+	_, err := c.net.Connect(t.Context(), b.net.Addrs())
+	must(t, err)
+	equal(t, first, second, third)
+	eventually(t, func() error {
+		if skew, known := c.sync.Skew(); !known || skew.Abs() > time.Second {
+			return fmt.Errorf("skew %s, known %v", skew, known)
+		}
+		return nil
+	})
+	for _, skew := range []time.Duration{2 * time.Minute, -2 * time.Minute} {
+		c.skew.Store(int64(skew))
+		var clock *replica.ClockError
+		if err := third.trySet("k", "wrong"); !errors.As(err, &clock) || (clock.Skew-skew).Abs() > time.Second {
+			t.Errorf("clock set by %s: %v, want a ClockError of that", skew, err)
+		}
+		must(t, first.trySet("k", fmt.Sprint(skew)))
+	}
+	c.skew.Store(0)
+	third.set("k", "right")
+	first.sees("k", "right")
+}
+
 // TestStop: Run ends soon whatever is under way, and leaves nothing behind.
 func TestStop(t *testing.T) {
 	a, b := newNode(t, "a", options{}), newNode(t, "b", options{})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ const patience = 20 * time.Second
 // node is everything of a node that syncing needs, over real loopback connections.
 type node struct {
 	t      testing.TB
+	skew   atomic.Int64
 	name   string
 	key    netkit.Key
 	home   string
@@ -91,7 +93,8 @@ func (n *node) start(opts options) {
 	n.bus = events.New(events.DefaultQueue, reg)
 	n.set = replica.NewSet(replica.Deps{
 		Store: n.store, Apps: n.apps, Blobs: n.blobs, Events: n.bus, Log: log, Metrics: reg,
-		Wall: time.Now, OnCommit: func(d *delta.Delta) { n.sync.Announce(d) },
+		Wall: n.wall, OnCommit: func(d *delta.Delta) { n.sync.Announce(d) },
+		Skew: func() (time.Duration, bool) { return n.sync.Skew() },
 	})
 	netCfg := netkit.DefaultConfig()
 	netCfg.Listen = []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
@@ -114,7 +117,7 @@ func (n *node) start(opts options) {
 	}
 	must(n.t, syncCfg.Validate())
 	n.sync = syncer.New(syncCfg, syncer.Deps{
-		Net: n.net, Contexts: n.set, Apps: n.apps, Blobs: n.blobs, Log: log.With().Str("pkg", "syncer").Logger(), Metrics: reg, Wall: time.Now,
+		Net: n.net, Contexts: n.set, Apps: n.apps, Blobs: n.blobs, Log: log.With().Str("pkg", "syncer").Logger(), Metrics: reg, Wall: n.wall,
 	})
 	n.run(opts, engine)
 }
@@ -142,6 +145,9 @@ func (n *node) run(opts options, engine *vm.Engine) {
 		n.stop = func() {}
 	}
 }
+
+// wall is the node's clock, which a test may set wrong.
+func (n *node) wall() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) }
 
 // member is a context as one node acts in it.
 type member struct {

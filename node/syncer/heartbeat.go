@@ -52,8 +52,6 @@ func digest(states []wire.State) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-func (s *Syncer) clock() uint64 { return uint64(max(s.deps.Wall().UnixMilli(), 0)) }
-
 // sayBeat is one heartbeat that this node begins.
 func (s *Syncer) sayBeat(ctx context.Context, p *peer) bool {
 	if s.isUnsettled(p) {
@@ -99,7 +97,7 @@ func (s *Syncer) beat(ctx context.Context, peer string) (err error) {
 	defer done()
 	defer func() { err = t.close(err) }()
 	began := s.deps.Wall()
-	if err := t.write(&wire.Beat{Version: wire.Version, Shared: uint64(len(mine)), Digest: digest(mine), Clock: s.clock()}); err != nil {
+	if err := t.write(&wire.Beat{Version: wire.Version, Shared: uint64(len(mine)), Digest: digest(mine), Clock: s.clockNow()}); err != nil {
 		return err
 	}
 	m, err := t.read()
@@ -136,9 +134,9 @@ func (s *Syncer) serveHeartbeat(_ context.Context, t *talk) error {
 	s.heard(t.peer, beat.Clock, s.deps.Wall())
 	if beat.Shared == uint64(len(mine)) && beat.Digest == digest(mine) {
 		s.allEqual(t.peer, mine)
-		return t.write(&wire.Equal{Clock: s.clock()})
+		return t.write(&wire.Equal{Clock: s.clockNow()})
 	}
-	return t.write(&wire.Detail{Clock: s.clock(), States: mine})
+	return t.write(&wire.Detail{Clock: s.clockNow(), States: mine})
 }
 
 // heard notes a heartbeat, from either side: the next one is due after the interval,
@@ -152,9 +150,7 @@ func (s *Syncer) heard(peer string, clock uint64, at time.Time) {
 	}
 	now := time.Now()
 	p.beatAt = now
-	if clock < 1<<53 { // else no time of this age
-		p.clock, p.clockAt = time.UnixMilli(int64(clock)).Sub(at), now
-	}
+	s.hear(p, clock, at)
 	next := now.Add(s.cfg.Heartbeat)
 	if peer < s.deps.Net.PeerID() {
 		next = next.Add(s.cfg.Heartbeat) // in case the other does not

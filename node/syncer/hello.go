@@ -415,13 +415,15 @@ func (s *Syncer) bind(peer string, b members.Binding, unknown, caller bool) bool
 			at = now.Add(helloYield)
 		}
 		l.session.want(at)
-		p.beat.want(now.Add(s.cfg.Heartbeat))
+		p.beat.want(now.Add(settleTime))                 // which tells the clock, too
 		for _, t := range [...]*task{&c.code, &c.keys} { // there is somebody new to be asked
 			t.fresh()
 			t.want(now)
 		}
 	}
-	s.keep(p, true)
+	if s.keptOf(b.Member) < maxKeptPerMember {
+		s.keep(p, true)
+	}
 	topic := c.topic
 	s.tell()
 	s.mu.Unlock()

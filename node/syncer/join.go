@@ -326,6 +326,10 @@ func (s *Syncer) serveJoin(ctx context.Context, t *talk) error {
 	if request.Peer != t.peer {
 		return refusal(wire.CodeInvalid, fmt.Errorf("join request: %w", members.ErrOtherPeer))
 	}
+	// Who does not know the topic secret learns nothing, and costs no turn in the queue.
+	if secret, err := s.deps.Contexts.Secret(inv.Context); err != nil || secret != inv.Secret {
+		return refusal(wire.CodeNotAllowed, errors.New("this node is no member of that context"))
+	}
 	in, err := s.deps.Contexts.Admit(ctx, inv.Context, inv, request)
 	if err != nil {
 		return s.refuseJoin(inv, err)

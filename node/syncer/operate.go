@@ -210,7 +210,7 @@ func (s *Syncer) Peers() []PeerStatus {
 	now := s.deps.Wall()
 	var out []PeerStatus
 	for _, p := range s.peers {
-		st := PeerStatus{Peer: p.id, Connected: p.connected, Clock: p.clock, ClockAt: p.clockAt, Hello: p.trouble}
+		st := PeerStatus{Peer: p.id, Connected: p.connected, Clock: s.clockOf(p), ClockAt: p.clockAt, Hello: p.trouble}
 		for _, l := range p.links {
 			st.Links = append(st.Links, l.view(now))
 		}

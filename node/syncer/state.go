@@ -31,7 +31,7 @@ type peer struct {
 	trouble   string // what went wrong with the last hello
 	beat      task
 	beatAt    time.Time     // last heartbeat that was answered
-	clock     time.Duration // how far its clock is ahead
+	clock     time.Duration // how far its clock is ahead of where ours would be: see ahead
 	clockAt   time.Time
 	kept      bool // netkit was told to keep it
 }
@@ -181,6 +181,28 @@ func (s *Syncer) keep(p *peer, want bool) {
 		p.kept = want
 		s.keeping[p.id] = want
 	}
+}
+
+// maxKeptPerMember is to how many nodes of one member this node stays connected: a
+// member may have as many peer ids as it likes, and must not take the places of others.
+const maxKeptPerMember = 4
+
+// keptOf is how many nodes of a member this node stays connected to. The caller holds
+// the lock.
+func (s *Syncer) keptOf(member ident.PublicKey) int {
+	n := 0
+	for _, p := range s.peers {
+		if !p.kept {
+			continue
+		}
+		for _, l := range p.links {
+			if l.binding.Member == member {
+				n++
+				break
+			}
+		}
+	}
+	return n
 }
 
 // tellKeeping tells netkit whom to stay connected to.

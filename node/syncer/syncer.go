@@ -39,6 +39,8 @@ type Syncer struct {
 	metrics   *metrics
 	protocols protocols
 
+	began time.Time // when it was made, to tell when the clock is set
+
 	wake    chan struct{} // the scheduler has something to look at
 	publish chan struct{} // an outbox is not empty
 	ready   chan *shared  // contexts whose inbox is not empty
@@ -63,7 +65,7 @@ func New(cfg Config, deps Deps) *Syncer {
 	s := &Syncer{
 		cfg: cfg, deps: deps, log: deps.Log, protocols: newProtocols(cfg),
 		wake: make(chan struct{}, 1), publish: make(chan struct{}, 1), ready: make(chan *shared, maxContexts),
-		stopped:  make(chan struct{}),
+		stopped: make(chan struct{}), began: time.Now(),
 		contexts: make(map[ident.ContextID]*shared), peers: make(map[string]*peer),
 		keeping: make(map[string]bool), changed: make(chan struct{}),
 	}

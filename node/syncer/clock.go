@@ -1,0 +1,66 @@
+package syncer
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// clockFresh is how long what a peer said of its clock counts.
+	clockFresh = 10 * time.Minute
+	// minClocks is how many clocks, this node's among them, have a median worth
+	// believing (R2).
+	minClocks = 3
+)
+
+// ahead is how far this node's clock is ahead of where it would be had it run evenly
+// since the start: the clocks of peers are compared with that, so that it is noticed at
+// once when this one is set.
+func (s *Syncer) ahead() time.Duration {
+	even := s.began.Round(0).Add(time.Since(s.began))
+	return s.deps.Wall().Round(0).Sub(even)
+}
+
+// hear notes a peer's clock. The caller holds the lock.
+func (s *Syncer) hear(p *peer, clock uint64, at time.Time) {
+	if clock >= 1<<53 {
+		return // no time of this age
+	}
+	p.clock, p.clockAt = time.UnixMilli(int64(clock)).Sub(at.Round(0))+s.ahead(), time.Now()
+}
+
+// clockOf is how far a peer's clock is ahead of this node's. The caller holds the lock.
+func (s *Syncer) clockOf(p *peer) time.Duration {
+	if p.clockAt.IsZero() {
+		return 0
+	}
+	return p.clock - s.ahead()
+}
+
+// Skew is how far this node's clock is ahead of the median of the clocks of connected
+// members' nodes and its own, negative when it is behind; known when there are at least
+// three (R2). It costs what there are peers.
+func (s *Syncer) Skew() (ahead time.Duration, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	own := s.ahead()
+	clocks := []time.Duration{own}
+	for _, p := range s.peers {
+		if p.connected && len(p.links) > 0 && !p.clockAt.IsZero() && now.Sub(p.clockAt) < clockFresh {
+			clocks = append(clocks, p.clock)
+		}
+	}
+	if len(clocks) < minClocks {
+		return 0, false
+	}
+	slices.Sort(clocks)
+	// Of an even number the one of the two middle ones counts that is nearer to this
+	// node's: it takes a majority to be wrong.
+	low, high := clocks[(len(clocks)-1)/2], clocks[len(clocks)/2]
+	median := min(max(own, low), high)
+	return own - median, true
+}
+
+// clockNow is this node's clock on the wire.
+func (s *Syncer) clockNow() uint64 { return uint64(max(s.deps.Wall().UnixMilli(), 0)) }
