@@ -52,7 +52,7 @@ func (r *InviteRequest) Issue(v *members.View, secret [32]byte, who *store.Ident
 		Context: r.Context, Genesis: v.Genesis(), Secret: secret, Role: role, To: r.To, Uses: r.Uses,
 		Expires: now.Add(cmp.Or(r.TTL, DefaultTTL)).UTC().Truncate(time.Second), Addrs: slices.Clone(r.Addrs),
 	}
-	_, _ = rand.Read(i.Nonce[:]) // never fails
+	_, _ = rand.Read(i.Ticket[:]) // never fails
 	if err := i.Sign(who.PrivateKey()); err != nil {
 		return members.Invitation{}, store.Invitation{}, err
 	}
@@ -198,7 +198,7 @@ func Request(inv *members.Invitation, who *store.Identity, peer string, now time
 	if err != nil {
 		return members.JoinRequest{}, err
 	}
-	req := members.JoinRequest{Invitation: inv.ID(), Seal: seal.Public(), Peer: peer, Time: now.UTC().Truncate(time.Second)}
-	err = req.Sign(who.PrivateKey())
+	req := members.JoinRequest{Seal: seal.Public(), Peer: peer, Time: now.UTC().Truncate(time.Second)}
+	err = req.Sign(who.PrivateKey(), inv)
 	return req, err
 }
