@@ -62,3 +62,77 @@ func admitted(view *store.View, known func(ident.PublicKey) bool, raw []byte) (i
 	}
 	return change.Admit.Key, nil
 }
+
+// maxOpened bounds how many member deltas are opened to find one's own admission.
+const maxOpened = 64
+
+// Ways are the addresses in the invitations by which members of this node came into a
+// context: where somebody may be found when nobody is known. Errors: ErrContextNotFound,
+// those of the store.
+func (r *Rolls) Ways(id ident.ContextID) (addrs []string, err error) {
+	err = r.seen(id, func(view *store.View, v *members.View) error {
+		owned, err := view.Identities()
+		if err != nil {
+			return err
+		}
+		own := make(map[ident.PublicKey]bool)
+		var ids []delta.ID
+		for _, who := range owned {
+			own[who.Public()] = true
+			if m, ok := v.Get(who.Public()); ok {
+				ids = append(ids, m.Admission)
+			}
+		}
+		if len(ids) == 0 { // the admission waits for what it rests on
+			ids, err = memberDeltas(view)
+		}
+		for _, id := range ids {
+			addrs = append(addrs, invited(view, own, id)...)
+		}
+		return err
+	})
+	return addrs, err
+}
+
+// memberDeltas are the first of a context.
+func memberDeltas(view *store.View) (ids []delta.ID, err error) {
+	for rec, err := range view.Headers(0) {
+		if err != nil || len(ids) == maxOpened {
+			return ids, err
+		}
+		if h, _, err := delta.HeaderOf(rec.Bytes); err == nil && h.Kind == delta.KindMember {
+			ids = append(ids, rec.ID)
+		}
+	}
+	return ids, nil
+}
+
+// invited are the addresses in the invitation of an admission of one's own; none if it
+// is something else.
+func invited(view *store.View, own map[ident.PublicKey]bool, id delta.ID) []string {
+	rec, err := view.Delta(id)
+	if err != nil {
+		return nil
+	}
+	d, err := delta.Reopen(rec.Bytes)
+	if err != nil || d.Header().Kind != delta.KindMember {
+		return nil
+	}
+	key, err := view.EpochKey(d.Header().Epoch)
+	if err != nil {
+		return nil
+	}
+	payload, err := d.Payload(key)
+	if err != nil {
+		return nil
+	}
+	m, err := delta.DecodeMember(payload)
+	if err != nil || m.Admit == nil || !own[m.Admit.Key] {
+		return nil
+	}
+	inv, err := members.DecodeInvitation(m.Admit.Invitation)
+	if err != nil {
+		return nil
+	}
+	return inv.Addrs
+}

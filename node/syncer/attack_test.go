@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"mero/netkit"
+	"mero/node/delta"
 	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/syncer"
@@ -149,4 +151,66 @@ func TestNoProgress(t *testing.T) {
 			t.Errorf("the session goes on after %s", time.Since(began))
 		})
 	}
+}
+
+// TestBrokenCode: a member that gives a wrong beginning of the application, and then breaks
+// off, does not keep the node from getting it from others.
+func TestBrokenCode(t *testing.T) {
+	honest, joiner := newNode(t, "honest", options{}), newNode(t, "joiner", options{net: tolerant})
+	evil := newNode(t, "evil", options{alone: true})
+	m := honest.create()
+	bad, err := evil.tryJoin(m.invite(func(r *replica.InviteRequest) { r.Role = members.Admin }))
+	must(t, err)
+	evil.create() // it has the application
+	page, _, _, err := honest.set.Lacking(t.Context(), m.context, nil, delta.Place{}, 1<<20)
+	must(t, err)
+	_, err = evil.set.Receive(t.Context(), m.context, page)
+	must(t, err)
+	m.set("k", "v")
+	secret, err := evil.set.Secret(bad.context)
+	must(t, err)
+	own, err := evil.set.AdmissionOf(bad.context, bad.key)
+	must(t, err)
+	evil.answers("join", func(s *netkit.Stream) {
+		ask := read[*wire.Ask](t, s)
+		inv, err := members.DecodeInvitation(ask.Invitation)
+		must(t, err)
+		request, err := members.DecodeJoinRequest(ask.Request)
+		must(t, err)
+		in, err := evil.set.Admit(t.Context(), inv.Context, inv, request)
+		must(t, err)
+		reply(t, s, &wire.Admitted{Genesis: in.Genesis, Admission: in.Delta, App: in.App})
+	})
+	evil.answers("hello", func(s *netkit.Stream) {
+		data, _ := s.Read()
+		got, err := wire.Decode(data)
+		if err != nil {
+			return
+		}
+		b, err := evil.set.Binding(bad.context, evil.net.PeerID(), time.Now())
+		must(t, err)
+		reply(t, s, &wire.Tags{Tags: []wire.Tag{wire.Secret(secret).Tag(evil.net.PeerID(), s.Peer(), got.(*wire.Hello).Nonce)}})
+		_, _ = s.Read()
+		reply(t, s, &wire.Bindings{Bound: []wire.Bound{{Binding: b.Encode(), Admissions: [][]byte{own.Delta}}}})
+	})
+	var asked atomic.Int64
+	evil.answers("blob", func(s *netkit.Stream) {
+		_, _ = s.Read()
+		asked.Add(1)
+		reply(t, s, &wire.Size{Bytes: 10 << 20})
+		reply(t, s, &wire.Piece{Data: make([]byte, wire.MaxPiece)})
+	})
+	_, err = joiner.tryJoin(bad.invite(nil))
+	must(t, err)
+	eventually(t, func() error {
+		if asked.Load() == 0 {
+			return errors.New("the code was not asked for")
+		}
+		return nil
+	})
+	_, err = joiner.net.Connect(t.Context(), honest.net.Addrs())
+	must(t, err)
+	owned, err := joiner.set.Owned(m.context)
+	must(t, err)
+	member{joiner, m.context, owned[0]}.sees("k", "v")
 }

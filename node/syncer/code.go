@@ -101,6 +101,9 @@ func (s *Syncer) fetchApp(ctx context.Context, c *shared, app delta.App) error {
 	}
 	for _, peer := range s.sources(c.id) {
 		code, err := s.fetchBlob(ctx, peer, c.id, app.Code, begun.content)
+		if err != nil && code == nil && len(begun.content) > 0 { // the beginning may be somebody else's fault
+			code, err = s.fetchBlob(ctx, peer, c.id, app.Code, nil)
+		}
 		s.metrics.exchanges.WithLabelValues(withBlob, outcomeOf(err)).Inc()
 		if err != nil {
 			failed = fmt.Errorf("from %s, %d bytes so far: %w", peer, len(code), err)
@@ -160,11 +163,15 @@ func (s *Syncer) sources(id ident.ContextID) []string {
 	return out
 }
 
+// minRate is how many bytes a second a fetch brings at least, else it is broken off, and
+// others are asked for the rest.
+const minRate = 16 << 10
+
 // fetchBlob gets the code of an application of a context. What comes is verified as a
 // whole before anything is done with it; it is small enough for memory (apps.MaxSize).
 //
 // A fetch that breaks off goes on where it was, perhaps from another peer: had is what
-// came before.
+// came before. It does not fit if nothing is given back.
 func (s *Syncer) fetchBlob(ctx context.Context, peer string, id ident.ContextID, blob [32]byte, had []byte) (content []byte, err error) {
 	content = had
 	t, done, err := s.open(ctx, peer, s.protocols.blob)
@@ -177,12 +184,19 @@ func (s *Syncer) fetchBlob(ctx context.Context, peer string, id ident.ContextID,
 		return content, err
 	}
 	size, err := expect[*wire.Size](t)
-	if err != nil {
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &refused) && refused.Code == wire.CodeInvalid:
+		return nil, err
+	case err != nil:
 		return content, err
-	}
-	if size.Bytes > apps.MaxSize || size.Bytes < uint64(len(content)) {
+	case size.Bytes > apps.MaxSize:
 		return nil, fmt.Errorf("%w: code of %d bytes", wire.ErrTooLarge, size.Bytes)
+	case size.Bytes < uint64(len(content)):
+		return nil, fmt.Errorf("%w: %d bytes of %d", errMismatch, len(content), size.Bytes)
 	}
+	slow := time.AfterFunc(s.cfg.Timeout+time.Duration(size.Bytes/minRate)*time.Second, t.stream.Reset)
+	defer slow.Stop()
 	for uint64(len(content)) < size.Bytes {
 		piece, err := expect[*wire.Piece](t)
 		if err != nil {
@@ -192,12 +206,15 @@ func (s *Syncer) fetchBlob(ctx context.Context, peer string, id ident.ContextID,
 			return nil, fmt.Errorf("%w: more than the %d bytes that were announced", errOrder, size.Bytes)
 		}
 		content = append(content, piece.Data...)
+		if len(piece.Data) < wire.MaxPiece && uint64(len(content)) < size.Bytes {
+			return content, fmt.Errorf("%w: a piece of %d bytes within a blob", errOrder, len(piece.Data))
+		}
 	}
 	if blobID(content) != blob {
 		if len(had) == 0 { // else the beginning may be somebody else's fault
 			s.deps.Net.Penalize(peer, penaltyMalformed, "blob")
 		}
-		return nil, errors.New("the content is not what its id says")
+		return nil, errMismatch
 	}
 	return content, nil
 }
@@ -213,6 +230,8 @@ func blobID(content []byte) [32]byte {
 	}
 	return [32]byte(h.Sum(nil))
 }
+
+var errMismatch = errors.New("the content is not what its id says")
 
 var errNoCode = errors.New("that blob is not here, or is not the code of an application of that context")
 
@@ -241,7 +260,8 @@ func (s *Syncer) serveBlob(ctx context.Context, t *talk) error {
 	}
 	defer func() { _ = r.Close() }() // it was only read
 	if want.Offset > uint64(info.Size) {
-		return fmt.Errorf("%w: offset %d of %d bytes", errOrder, want.Offset, info.Size)
+		// It goes on from what somebody else gave it.
+		return refusal(wire.CodeInvalid, fmt.Errorf("offset %d of %d bytes", want.Offset, info.Size))
 	}
 	if _, err := r.Seek(int64(want.Offset), io.SeekStart); err != nil {
 		return err

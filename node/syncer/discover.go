@@ -9,7 +9,7 @@ import (
 const (
 	// firstFind is how long a context waits for peers to come by themselves (the peer
 	// book, entry points, a join) before the DHT is asked.
-	firstFind = 5 * time.Second
+	firstFind = 2 * time.Second
 	// enough is with how many connected members' nodes a context is not lonely.
 	enough = 3
 	// maxFindRest is the longest wait after the DHT failed.
@@ -44,6 +44,9 @@ func (s *Syncer) findMembers(ctx context.Context, c *shared) bool {
 	}
 	step, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
+	if connected == 0 && s.goBack(step, c) {
+		return true
+	}
 	found, err := s.deps.Net.FindProviders(step, c.secret.Rendezvous(), maxFound)
 	if err != nil {
 		s.log.Debug().Err(err).Stringer("context", c.id).Msg("no members were found")
@@ -66,6 +69,22 @@ func (s *Syncer) findMembers(ctx context.Context, c *shared) bool {
 			s.log.Debug().Err(err).Str("peer", id).Msg("somebody whom the DHT names did not answer")
 		}
 	}
+	return true
+}
+
+// goBack connects to where this node came into a context: the addresses in its own
+// invitation. The hello is said when the connection is noticed.
+func (s *Syncer) goBack(ctx context.Context, c *shared) bool {
+	addrs, err := s.deps.Contexts.Ways(c.id)
+	if err != nil || len(addrs) == 0 {
+		return false
+	}
+	peer, err := s.deps.Net.Connect(ctx, addrs)
+	if err != nil {
+		s.log.Debug().Err(err).Stringer("context", c.id).Msg("nobody is where the invitation leads")
+		return false
+	}
+	s.greetSoon(peer)
 	return true
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +98,22 @@ func TestRestart(t *testing.T) {
 	equal(t, ours, theirs)
 	theirs.set("own", "after")
 	ours.sees("own", "after")
+}
+
+// TestWayBack: a node that lost its peer book finds a member where its invitation led.
+func TestWayBack(t *testing.T) {
+	a, b := newNode(t, "a", options{}), newNode(t, "b", options{})
+	ours := a.create()
+	theirs := b.join(ours.invite(nil))
+	equal(t, ours, theirs)
+	a.stop() // else it finds b
+	b.stop()
+	must(t, os.RemoveAll(filepath.Join(a.home, "peers")))
+	must(t, os.RemoveAll(filepath.Join(b.home, "peers")))
+	a.start(options{})
+	ours.set("k", "v")
+	b.start(options{})
+	theirs.sees("k", "v")
 }
 
 // TestLarge: a delta that is too large for gossip is on the other node at once all the
