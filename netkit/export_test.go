@@ -1,8 +1,13 @@
 package netkit
 
 import (
+	"bufio"
+	"io"
+	"time"
+
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -84,4 +89,21 @@ func FillBook(file string, entries []BookEntry) (peers []string, err error) {
 		peers = append(peers, id.String())
 	}
 	return peers, b.save()
+}
+
+// readOnly is a stream that gives what r gives.
+type readOnly struct {
+	network.Stream
+	r io.Reader
+}
+
+func (s readOnly) Read(b []byte) (int, error) { return s.r.Read(b) }
+
+func (readOnly) SetReadDeadline(time.Time) error { return nil }
+
+// ReadFrames is a Stream that reads from r.
+func ReadFrames(r io.Reader, p Protocol) *Stream {
+	s := &Stream{raw: readOnly{r: r}, proto: p.withDefaults()}
+	s.r = bufio.NewReaderSize(countedReader{s}, 4<<10)
+	return s
 }
