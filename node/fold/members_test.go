@@ -69,8 +69,8 @@ func (w *world) admission(t *testing.T) delta.Member {
 	must(t, err)
 	inv := members.Invitation{Context: ident.ContextID{2}, Role: members.Plain, Expires: time.Unix(1<<32, 0)}
 	must(t, inv.Sign(w.author))
-	req := members.JoinRequest{Invitation: inv.ID(), Seal: sealing.Public(), Peer: "p", Time: time.Unix(1, 0)}
-	must(t, req.Sign(key))
+	req := members.JoinRequest{Seal: sealing.Public(), Peer: "p", Time: time.Unix(1, 0)}
+	must(t, req.Sign(key, &inv))
 	return delta.Member{Admit: &delta.Admit{
 		Key: key.Public(), Seal: sealing.Public(), Role: uint8(members.Plain), Invitation: inv.Encode(), Request: req.Encode(),
 	}}

@@ -23,20 +23,23 @@
 // All are canonical CBOR maps with unsigned keys, of version 1, signed with Ed25519
 // under a domain of their own over the map without its signature; the decoders take
 // what the encoders write and nothing else. Times are whole seconds since 1970.
-// Keys of small order are refused in all of them.
+// Keys of small order are refused in all of them. An admission keeps its invitation for
+// all members to read, and a join shows it to whoever is asked; so what lets somebody in is
+// the word, which has the bearer key's seed.
 //
 //	invitation = {1: 1, 2: context bstr32, 3: genesis bstr32, 4: topic secret bstr32,
 //	              5: role uint, 6 (o): for whom bstr32, 7 (o): uses uint, 8: expires uint,
-//	              9: nonce bstr16, 10 (o): [address tstr …], 11: issuer bstr32,
+//	              9: bearer key bstr32, 10 (o): [address tstr …], 11: issuer bstr32,
 //	              12: signature bstr64}            domain "invitation/v1"
 //	request    = {1: 1, 2: invitation id bstr32, 3: member bstr32, 4: sealing key bstr32,
-//	              5: peer tstr, 6: time uint, 7: signature bstr64}  "join/v1"
+//	              5: peer tstr, 6: time uint, 7: signature bstr64   "join/v1"
+//	              8: proof bstr64}, by the bearer key over the same  "bearer/v1"
 //	binding    = {1: 1, 2: context bstr32, 3: member bstr32, 4: peer tstr, 5: role uint,
 //	              6: time uint, 7: expires uint, 8: signature bstr64}  "binding/v1"
 //
 //	invitation id = SHA-256 of the invitation's map without its signature
-//	word          = "mero1" ‖ base58(invitation ‖ first 4 bytes of
-//	                SHA-256("mero/word/v1" 00 ‖ invitation))
+//	word          = "mero1" ‖ base58(invitation ‖ seed of the bearer key bstr32 ‖ first 4
+//	                bytes of SHA-256("mero/word/v1" 00 ‖ invitation ‖ seed))
 //	view          = 01 ‖ genesis id ‖ u32 members ‖ members ascending by key ‖
 //	                u32 revoked ‖ invitation ids ascending, numbers big endian
 //	a member      = key ‖ sealing key ‖ u8 role ‖ u8 capabilities ‖ by ‖ admission ‖

@@ -51,6 +51,8 @@ var (
 	ErrAlready = errors.New("the key is a member already")
 	// ErrFull: MaxMembers, or maxRevoked.
 	ErrFull = errors.New("the context has as many as it may have")
+	// ErrTicket: by somebody who knows the invitation, but was not handed its word.
+	ErrTicket = errors.New("the request does not show that the invitation was handed to who asks")
 	// ErrMismatch: admission, request and invitation do not say the same.
 	ErrMismatch = errors.New("the admission is not what its invitation and request say")
 )

@@ -19,7 +19,7 @@ const (
 
 const invitationDomain = "invitation/v1"
 
-// Invitation lets somebody in (R15). It is a secret: who has it finds the members,
+// Invitation lets somebody in (R15). Its word is a secret: who has it finds the members,
 // and may join if it is open.
 type Invitation struct {
 	Context ident.ContextID
@@ -34,8 +34,12 @@ type Invitation struct {
 	Uses uint32
 	// Expires is the last moment at which it is good, in whole seconds.
 	Expires time.Time
-	// Nonce tells invitations apart that are else the same.
-	Nonce [16]byte
+	// Ticket is the seed of a key that only those have who were handed the word. It is no
+	// part of the bytes that a join shows and that an admission keeps for all members to
+	// read: nobody gets in by these. Zero: not known here.
+	Ticket [32]byte
+	// Bearer is the public half of that key. Sign sets it.
+	Bearer ident.PublicKey
 	// Addrs are where members may be found: multiaddrs with /p2p/ at the end.
 	Addrs []string
 	// Issuer is the member that invites, and signs.
@@ -52,7 +56,7 @@ type invitationWire struct {
 	To        []byte   `cbor:"6,keyasint,omitempty"`
 	Uses      uint64   `cbor:"7,keyasint,omitempty"`
 	Expires   uint64   `cbor:"8,keyasint"`
-	Nonce     []byte   `cbor:"9,keyasint"`
+	Bearer    []byte   `cbor:"9,keyasint"`
 	Addrs     []string `cbor:"10,keyasint,omitempty"`
 	Issuer    []byte   `cbor:"11,keyasint"`
 	Signature []byte   `cbor:"12,keyasint,omitempty"`
@@ -62,7 +66,7 @@ func (i *Invitation) wire(signed bool) invitationWire {
 	expires, _ := seconds(i.Expires)
 	w := invitationWire{
 		Version: version, Context: i.Context[:], Genesis: i.Genesis[:], Secret: i.Secret[:], Role: uint64(i.Role),
-		Uses: uint64(i.Uses), Expires: expires, Nonce: i.Nonce[:], Addrs: i.Addrs, Issuer: i.Issuer[:],
+		Uses: uint64(i.Uses), Expires: expires, Bearer: i.Bearer[:], Addrs: i.Addrs, Issuer: i.Issuer[:],
 	}
 	if !i.To.IsZero() {
 		w.To = i.To[:]
@@ -75,10 +79,11 @@ func (i *Invitation) wire(signed bool) invitationWire {
 
 func (i *Invitation) unsigned() []byte { return encode(i.wire(false)) }
 
-// Sign sets Issuer and Signature, after the rules of the other fields were checked:
-// the errors are those of Verify, and ErrTooLarge.
+// Sign sets Bearer by the ticket, which must be drawn for this invitation, Issuer and
+// Signature, after the rules of the other fields were checked: the errors are those of
+// Verify, and ErrTooLarge.
 func (i *Invitation) Sign(key ident.PrivateKey) error {
-	i.Issuer = key.Public()
+	i.Issuer, i.Bearer = key.Public(), ident.PrivateKeyFromSeed(i.Ticket).Public()
 	if err := i.check(); err != nil {
 		return fmt.Errorf("invitation: %w", err)
 	}
@@ -89,7 +94,7 @@ func (i *Invitation) Sign(key ident.PrivateKey) error {
 	return nil
 }
 
-// Encode is the invitation's bytes, at most delta.MaxInvitation.
+// Encode is the invitation's bytes without the ticket, at most delta.MaxInvitation.
 func (i *Invitation) Encode() []byte { return encode(i.wire(true)) }
 
 // ID names the invitation, whatever its signature.
@@ -140,7 +145,7 @@ func decodeInvitation(raw []byte) (i Invitation, err error) {
 	i = Invitation{Role: Role(w.Role), Uses: uint32(w.Uses), Addrs: w.Addrs}
 	i.Expires, err = fromSeconds(w.Expires)
 	err = first(err, fixed("context", w.Context, i.Context[:]), fixed("genesis", w.Genesis, i.Genesis[:]),
-		fixed("secret", w.Secret, i.Secret[:]), fixed("nonce", w.Nonce, i.Nonce[:]),
+		fixed("secret", w.Secret, i.Secret[:]), fixed("bearer key", w.Bearer, i.Bearer[:]),
 		fixed("issuer", w.Issuer, i.Issuer[:]), fixed("signature", w.Signature, i.Signature[:]))
 	if err == nil && w.To != nil {
 		if err = fixed("member", w.To, i.To[:]); err == nil && i.To.IsZero() {
@@ -173,5 +178,5 @@ func (i *Invitation) check() error {
 			return err
 		}
 	}
-	return checkKey("issuer", i.Issuer)
+	return first(checkKey("bearer", i.Bearer), checkKey("issuer", i.Issuer))
 }

@@ -67,18 +67,18 @@ func (v *View) judgeAdmission(h *delta.Header, author *Member, a *delta.Admit) (
 }
 
 // Admits says why a member may not admit somebody by an invitation on this membership,
-// but for its time: papers were verified. Errors: ErrOtherContext, ErrMismatch,
+// but for its time: papers were verified. Errors: ErrOtherContext, ErrMismatch, ErrTicket,
 // ErrNotForYou, ErrAlready, ErrRevoked, ErrIssuer, ErrNotAllowed, ErrAskIssuer,
 // ErrUsedUp, ErrFull.
 func (v *View) Admits(inv *Invitation, req *JoinRequest, by *Member) error {
-	id := inv.ID()
+	id, answers := inv.ID(), req.Answers(inv)
 	issuer, ok := v.Get(inv.Issuer)
 	_, already := v.Get(req.Member)
 	switch {
 	case inv.Genesis != v.genesis:
 		return fmt.Errorf("invitation: %w", ErrOtherContext)
-	case req.Invitation != id:
-		return ErrMismatch
+	case answers != nil:
+		return answers
 	case !inv.To.IsZero() && inv.To != req.Member:
 		return ErrNotForYou
 	case already:

@@ -38,13 +38,13 @@ func (p *papersOf) admission(t testing.TB, issuer, who byte, role members.Role, 
 	if m, ok := p.made[name]; ok {
 		return m
 	}
-	i := members.Invitation{Context: p.context, Genesis: p.genesis, Role: role, Expires: noon, Uses: uses, Nonce: [16]byte{issuer, byte(role)}}
+	i := members.Invitation{Context: p.context, Genesis: p.genesis, Role: role, Expires: noon, Uses: uses, Ticket: [32]byte{issuer, byte(role)}}
 	if directed {
 		i.To = key(who).Public()
 	}
 	must(t, i.Sign(key(issuer)))
-	r := members.JoinRequest{Invitation: i.ID(), Seal: sealing(who), Peer: "p", Time: noon}
-	must(t, r.Sign(key(who)))
+	r := members.JoinRequest{Seal: sealing(who), Peer: "p", Time: noon}
+	must(t, r.Sign(key(who), &i))
 	m := delta.Member{Admit: &delta.Admit{
 		Key: r.Member, Seal: r.Seal, Role: uint8(role), Invitation: i.Encode(), Request: r.Encode(),
 	}}

@@ -40,7 +40,7 @@ func must(t testing.TB, err error) {
 func invitation(t testing.TB, change func(*members.Invitation)) members.Invitation {
 	t.Helper()
 	i := members.Invitation{
-		Context: [32]byte{1}, Genesis: [32]byte{2}, Secret: [32]byte{3}, Role: members.Plain, Nonce: [16]byte{4},
+		Context: [32]byte{1}, Genesis: [32]byte{2}, Secret: [32]byte{3}, Role: members.Plain, Ticket: [32]byte{4},
 		Expires: noon, Uses: 7, To: key(9).Public(), Addrs: []string{"/ip4/192.0.2.1/tcp/1/p2p/Q", "/dns4/example.org/udp/2/quic-v1/p2p/R"},
 	}
 	if change != nil {
@@ -52,8 +52,9 @@ func invitation(t testing.TB, change func(*members.Invitation)) members.Invitati
 
 func request(t testing.TB) members.JoinRequest {
 	t.Helper()
-	r := members.JoinRequest{Invitation: [32]byte{5}, Seal: sealing(9), Peer: "12D3KooW", Time: noon}
-	must(t, r.Sign(key(9)))
+	i := invitation(t, nil)
+	r := members.JoinRequest{Seal: sealing(9), Peer: "12D3KooW", Time: noon}
+	must(t, r.Sign(key(9), &i))
 	return r
 }
 
@@ -76,8 +77,10 @@ func TestPapersRoundTrip(t *testing.T) {
 		},
 	} {
 		want := invitation(t, change)
+		shown := want // without the ticket, which only the word has
+		shown.Ticket = [32]byte{}
 		got, err := members.DecodeInvitation(want.Encode())
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		if diff := cmp.Diff(shown, got); err != nil || diff != "" {
 			t.Errorf("invitation, %s: %v (-want +got):\n%s", name, err, diff)
 		}
 		word := want.Word()
@@ -107,7 +110,7 @@ func TestIDIsOfTheContent(t *testing.T) {
 		t.Error("the signature is a part of the id")
 	}
 	for name, change := range map[string]func(*members.Invitation){
-		"nonce": func(i *members.Invitation) { i.Nonce[0]++ }, "uses": func(i *members.Invitation) { i.Uses++ },
+		"ticket": func(i *members.Invitation) { i.Ticket[0]++ }, "uses": func(i *members.Invitation) { i.Uses++ },
 		"secret": func(i *members.Invitation) { i.Secret[0]++ }, "to": func(i *members.Invitation) { i.To = ident.PublicKey{} },
 	} {
 		if c := invitation(t, change); c.ID() == a.ID() {
@@ -137,6 +140,36 @@ func edited(t testing.TB, raw []byte, edits map[uint64]any) []byte {
 }
 
 type edits = map[uint64]any
+
+// TestTicket: who has read an invitation, or somebody else's request by it, gets in by
+// neither.
+func TestTicket(t *testing.T) {
+	i, other := invitation(t, nil), invitation(t, func(i *members.Invitation) { i.Ticket[0]++ })
+	r := request(t)
+	must(t, r.Answers(&i))
+	if err := r.Answers(&other); !errors.Is(err, members.ErrMismatch) {
+		t.Errorf("by another invitation: %v", err)
+	}
+	read, err := members.DecodeInvitation(i.Encode())
+	must(t, err)
+	mine := members.JoinRequest{Seal: sealing(8), Peer: "p", Time: noon}
+	if err := mine.Sign(key(8), &read); !errors.Is(err, members.ErrTicket) {
+		t.Errorf("asked without the ticket: %v", err)
+	}
+	read.Ticket = [32]byte{77} // a guess, with which a hostile node would sign
+	read.Bearer = ident.PrivateKeyFromSeed(read.Ticket).Public()
+	must(t, mine.Sign(key(8), &read))
+	mine.Invitation = i.ID()
+	mine.Proof = r.Proof
+	if err := mine.Answers(&i); !errors.Is(err, members.ErrTicket) {
+		t.Errorf("with a proof of another request: %v", err)
+	}
+	forged := i
+	forged.Ticket = [32]byte{77}
+	if _, err := members.ParseWord(forged.Word()); !errors.Is(err, members.ErrTicket) {
+		t.Errorf("a word with another ticket: %v", err)
+	}
+}
 
 // weak is a key of small order.
 func weak() []byte { return make([]byte, 32) }
@@ -169,6 +202,7 @@ func TestBadInvitations(t *testing.T) {
 		"for the zero key": {edited(t, raw, edits{6: weak()}), members.ErrMalformed},
 		"no time":          {edited(t, raw, edits{8: 0}), members.ErrMalformed},
 		"after all times":  {edited(t, raw, edits{8: uint64(1 << 62)}), members.ErrMalformed},
+		"weak bearer":      {edited(t, raw, edits{9: weak()}), members.ErrMalformed},
 		"weak issuer":      {edited(t, raw, edits{11: append([]byte{1}, weak()[1:]...)}), members.ErrMalformed},
 		"many addresses":   {edited(t, raw, edits{10: make([]string, 17)}), members.ErrMalformed},
 		"long address":     {edited(t, raw, edits{10: []string{strings.Repeat("a", 257)}}), members.ErrTooLarge},

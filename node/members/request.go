@@ -8,7 +8,10 @@ import (
 	"mero/node/ident"
 )
 
-const requestDomain = "join/v1"
+const (
+	requestDomain = "join/v1"
+	bearerDomain  = "bearer/v1"
+)
 
 // JoinRequest asks to be admitted by an invitation (R15), and brings the key under
 // which secrets are wrapped for the new member (R13).
@@ -23,6 +26,8 @@ type JoinRequest struct {
 	// Time is when it was made, in whole seconds.
 	Time      time.Time
 	Signature ident.Signature
+	// Proof is the same signed by the invitation's bearer key.
+	Proof ident.Signature
 }
 
 type requestWire struct {
@@ -33,26 +38,44 @@ type requestWire struct {
 	Peer       string `cbor:"5,keyasint"`
 	Time       uint64 `cbor:"6,keyasint"`
 	Signature  []byte `cbor:"7,keyasint,omitempty"`
+	Proof      []byte `cbor:"8,keyasint,omitempty"`
 }
 
 func (r *JoinRequest) wire(signed bool) requestWire {
 	at, _ := seconds(r.Time)
 	w := requestWire{Version: version, Invitation: r.Invitation[:], Member: r.Member[:], Seal: r.Seal[:], Peer: r.Peer, Time: at}
 	if signed {
-		w.Signature = r.Signature[:]
+		w.Signature, w.Proof = r.Signature[:], r.Proof[:]
 	}
 	return w
 }
 
 func (r *JoinRequest) unsigned() []byte { return encode(r.wire(false)) }
 
-// Sign sets Member and Signature. Errors are those of Verify.
-func (r *JoinRequest) Sign(key ident.PrivateKey) error {
-	r.Member = key.Public()
+// Sign sets Invitation, Member, Signature and Proof. Errors are those of Verify, and
+// ErrTicket for an invitation without its ticket.
+func (r *JoinRequest) Sign(key ident.PrivateKey, inv *Invitation) error {
+	bearer := ident.PrivateKeyFromSeed(inv.Ticket)
+	if bearer.Public() != inv.Bearer {
+		return fmt.Errorf("join request: %w", ErrTicket)
+	}
+	r.Member, r.Invitation = key.Public(), inv.ID()
 	if err := r.check(); err != nil {
 		return fmt.Errorf("join request: %w", err)
 	}
-	r.Signature = key.Sign(requestDomain, r.unsigned())
+	r.Signature, r.Proof = key.Sign(requestDomain, r.unsigned()), bearer.Sign(bearerDomain, r.unsigned())
+	return nil
+}
+
+// Answers checks that the request is by somebody who was handed the word of an
+// invitation. Errors: ErrMismatch, ErrTicket.
+func (r *JoinRequest) Answers(inv *Invitation) error {
+	if r.Invitation != inv.ID() {
+		return ErrMismatch
+	}
+	if err := ident.Verify(inv.Bearer, bearerDomain, r.unsigned(), r.Proof); err != nil {
+		return fmt.Errorf("%w: %w", ErrTicket, err)
+	}
 	return nil
 }
 
@@ -89,7 +112,7 @@ func decodeRequest(raw []byte) (r JoinRequest, err error) {
 	r.Peer = w.Peer
 	r.Time, err = fromSeconds(w.Time)
 	return r, first(err, fixed("invitation", w.Invitation, r.Invitation[:]), fixed("member", w.Member, r.Member[:]),
-		fixed("sealing key", w.Seal, r.Seal[:]), fixed("signature", w.Signature, r.Signature[:]))
+		fixed("sealing key", w.Seal, r.Seal[:]), fixed("signature", w.Signature, r.Signature[:]), fixed("proof", w.Proof, r.Proof[:]))
 }
 
 func (r *JoinRequest) check() error {

@@ -130,8 +130,8 @@ func (w *world) admission(by *author, key ident.PrivateKey, role members.Role, e
 	seal := sealOf(w.t, key)
 	inv := members.Invitation{Context: w.context, Genesis: w.genesis.ID(), Role: role, Expires: expires}
 	must(w.t, inv.Sign(by.key))
-	req := members.JoinRequest{Invitation: inv.ID(), Seal: seal, Peer: "peer", Time: base}
-	must(w.t, req.Sign(key))
+	req := members.JoinRequest{Seal: seal, Peer: "peer", Time: base}
+	must(w.t, req.Sign(key, &inv))
 	return delta.Member{Admit: &delta.Admit{
 		Key: key.Public(), Seal: seal, Role: uint8(role), Invitation: inv.Encode(), Request: req.Encode(),
 	}}

@@ -103,8 +103,8 @@ func (w *world) letIn(h *home, c replica.Created, key ident.PrivateKey) []byte {
 	w.t.Helper()
 	inv, err := h.set.Invite(w.t.Context(), replica.InviteRequest{Context: c.Context, Executor: c.Member, To: key.Public()})
 	must(w.t, err)
-	req := members.JoinRequest{Invitation: inv.ID(), Seal: sealOf(w.t, key), Peer: "peer", Time: base}
-	must(w.t, req.Sign(key))
+	req := members.JoinRequest{Seal: sealOf(w.t, key), Peer: "peer", Time: base}
+	must(w.t, req.Sign(key, &inv))
 	a, err := h.set.Admit(w.t.Context(), c.Context, inv, req)
 	must(w.t, err)
 	return a.Delta

@@ -155,8 +155,8 @@ func (p *party) ask(i int, req replica.InviteRequest, key ident.PrivateKey) (mem
 
 func (p *party) request(inv members.Invitation, key ident.PrivateKey) members.JoinRequest {
 	p.t.Helper()
-	r := members.JoinRequest{Invitation: inv.ID(), Seal: sealOf(p.t, key), Peer: "peer", Time: base}
-	must(p.t, r.Sign(key))
+	r := members.JoinRequest{Seal: sealOf(p.t, key), Peer: "peer", Time: base}
+	must(p.t, r.Sign(key, &inv))
 	return r
 }
 
@@ -276,7 +276,7 @@ func TestUses(t *testing.T) {
 	}
 	another := p.request(inv, crewKey(0))
 	another.Seal = sealOf(t, crewKey(1))
-	must(t, another.Sign(crewKey(0)))
+	must(t, another.Sign(crewKey(0), &inv))
 	if _, err := h.set.Admit(t.Context(), c.Context, inv, another); !errors.Is(err, members.ErrMismatch) {
 		t.Errorf("a member with another sealing key: %v", err)
 	}
