@@ -39,7 +39,7 @@ func shareRules() []rule {
 // isGarbled: what was given as an invitation is none.
 func isGarbled(err error) bool {
 	return slices.ContainsFunc([]error{
-		api.ErrForeignInvitation, members.ErrNotInvitation, members.ErrGarbled, members.ErrMalformed, members.ErrTooLarge,
+		api.ErrForeignInvitation, members.ErrNotInvitation, members.ErrGarbled, members.ErrMalformed, members.ErrTicket, members.ErrTooLarge,
 		members.ErrSignature, members.ErrOtherContext,
 	}, func(e error) bool { return errors.Is(err, e) })
 }

@@ -357,7 +357,7 @@ func (s *Syncer) refuseJoin(inv members.Invitation, err error) error {
 		return refusal(wire.CodeNotAllowed, members.ErrIssuer)
 	case errors.Is(err, replica.ErrContextNotFound):
 		return refusal(wire.CodeNotAllowed, errors.New("this node is no member of that context"))
-	case errors.Is(err, members.ErrMismatch), errors.Is(err, members.ErrOtherContext), errors.Is(err, members.ErrSignature), errors.Is(err, members.ErrMalformed):
+	case errors.Is(err, members.ErrMismatch), errors.Is(err, members.ErrTicket), errors.Is(err, members.ErrOtherContext), errors.Is(err, members.ErrSignature), errors.Is(err, members.ErrMalformed):
 		return refusal(wire.CodeInvalid, err)
 	case errors.Is(err, replica.ErrBusy):
 		return refusal(wire.CodeBusy, err)
