@@ -241,9 +241,16 @@ func (n *network) join(ctx context.Context, made *Network) error {
 			if err := copyMissing(n.homes[i].Node.CacheDir(), n.homes[0].Node.CacheDir()); err != nil {
 				return fmt.Errorf("copy the compiled application: %w", err)
 			}
-			joined, err := n.client[i].Join(ctx, api.JoinRequest{Invitation: invitation.Invitation, Wait: true})
+			joined, err := n.client[i].Join(ctx, api.JoinRequest{Invitation: invitation.Invitation})
 			if err != nil {
 				return fmt.Errorf("node %s does not join: %w", n.homes[i].Node.Name(), err)
+			}
+			state, err := n.client[i].WaitUsable(ctx, joined.ContextID, child.Patience)
+			if err == nil && !state.Usable {
+				err = errors.New(state.Missing)
+			}
+			if err != nil {
+				return fmt.Errorf("node %s has joined, but cannot use the context: %w", n.homes[i].Node.Name(), err)
 			}
 			return n.alias(ctx, n.client[i], joined.ContextID)
 		})

@@ -2,6 +2,7 @@ package share
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -186,7 +187,7 @@ type joinedDoc struct {
 const maxInvitation = 64 << 10
 
 func runJoin(ctx context.Context, e *line.Env) error {
-	req := api.JoinRequest{Invitation: e.Arg(0), Wait: e.Flags.Bool("wait")}
+	req := api.JoinRequest{Invitation: e.Arg(0)}
 	if req.Invitation == "-" {
 		text, err := io.ReadAll(io.LimitReader(e.In, maxInvitation+1))
 		if err != nil {
@@ -219,14 +220,33 @@ func runJoin(ctx context.Context, e *line.Env) error {
 	if name != "" {
 		err = e.SetAlias(ctx, client, api.AliasScope{Kind: api.AliasContext}, name, api.ID(doc.ContextID))
 	}
-	// It is joined, whatever became of its name.
-	if printErr := e.Object(doc, func(w io.Writer) {
+	if e.Flags.Bool("wait") {
+		err = errors.Join(err, waitUsable(ctx, client, doc.ContextID))
+	}
+	// It is joined, whatever became of its name and its state.
+	return errors.Join(err, e.Object(doc, func(w io.Writer) {
 		if doc.Already {
 			e.Note("this node was a member already")
 		}
 		show.Pairs(w, "context", e.ID(doc.ContextID), "member", e.ID(doc.MemberPublicKey))
-	}); err == nil {
-		err = printErr
+	}))
+}
+
+// answerTime is what of the time that is left is for the node's answer.
+const answerTime = 500 * time.Millisecond
+
+// waitUsable waits for the state of a context that was joined.
+func waitUsable(ctx context.Context, client *api.Client, id ident.ContextID) error {
+	within := time.Hour
+	if at, ok := ctx.Deadline(); ok {
+		within = time.Until(at) - answerTime
 	}
-	return err
+	state, err := client.WaitUsable(ctx, id, within)
+	if err != nil || state.Usable {
+		return err
+	}
+	return &line.FailedError{
+		Code: line.ExitTimeout, Text: "joined, but the state of context " + id.String() + " cannot be used yet: " + show.Printable(state.Missing),
+		Hint: "it goes on by itself; see mero sync status",
+	}
 }

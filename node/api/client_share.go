@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"mero/node/ident"
 )
@@ -19,11 +21,19 @@ func (c *Client) RevokeInvitation(ctx context.Context, id ident.ContextID, req R
 	return err
 }
 
-// Join becomes a member by an invitation. It returns when the membership is recorded,
-// or, with Wait, when the state is usable. What is wrong with an invitation is the
-// Kind of an *Error.
+// Join becomes a member by an invitation. It returns when the membership is recorded;
+// WaitUsable then waits for the state. What is wrong with an invitation is the Kind of
+// an *Error.
 func (c *Client) Join(ctx context.Context, req JoinRequest) (JoinedContext, error) {
 	return data[JoinedContext](ctx, c, request{method: http.MethodPost, path: admin("x", "join"), body: req})
+}
+
+// WaitUsable waits until a context's state can be used, at most for a time, and tells
+// what is missing when that is over.
+func (c *Client) WaitUsable(ctx context.Context, id ident.ContextID, within time.Duration) (Usable, error) {
+	return data[Usable](ctx, c, request{
+		method: http.MethodGet, path: dagPath(id, "usable"), query: url.Values{"within": {strconv.FormatInt(max(within.Milliseconds(), 1), 10)}},
+	})
 }
 
 // Members are the members of a context with their roles.

@@ -73,8 +73,6 @@ type JoinRequest struct {
 	// Member is the own key that becomes a member; absent: the one that the invitation
 	// is for, or a new one.
 	Member *ident.PublicKey `json:"memberPublicKey,omitempty"`
-	// Wait asks to answer only when the context's state is usable.
-	Wait bool `json:"wait,omitempty"`
 }
 
 // JoinedContext is the data of POST /x/join.
@@ -83,6 +81,15 @@ type JoinedContext struct {
 	MemberPublicKey ident.PublicKey `json:"memberPublicKey"`
 	// Already says that it was a member before.
 	Already bool `json:"already"`
+}
+
+// Usable is the data of GET /x/contexts/:id/usable, which answers when the context's
+// state can be used: its application is here, and what others had is folded.
+type Usable struct {
+	Usable bool `json:"usable"`
+	// Missing says what is not there yet, when the time given by ?within=MILLISECONDS
+	// is over.
+	Missing string `json:"missing,omitempty"`
 }
 
 // Member is a member of a context.

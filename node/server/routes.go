@@ -155,6 +155,7 @@ func shareRoutes() []*route {
 		{method: "POST", pattern: ownAPI + "/join", handle: (*exchange).joinContext, need: create},
 		{method: "POST", pattern: one + "/invitations", handle: (*exchange).newInvitation, need: invite},
 		{method: "POST", pattern: one + "/invitations/revoke", handle: (*exchange).revokeInvitation, need: invite},
+		{method: "GET", pattern: one + "/usable", handle: (*exchange).usable, need: of},
 		{method: "GET", pattern: one + "/members", handle: (*exchange).members, need: of},
 		{method: "GET", pattern: ownAPI + "/sync", handle: (*exchange).syncStatus, need: list},
 		{method: "POST", pattern: one + "/sync", handle: (*exchange).syncNow, need: of},

@@ -63,6 +63,7 @@ POST   /admin-api/contexts/sync/{context_id}                                 con
 POST   /admin-api/x/join                                                     context:create
 POST   /admin-api/x/contexts/{context_id}/invitations                        context:invite[…]
 POST   /admin-api/x/contexts/{context_id}/invitations/revoke                 context:invite[…]
+GET    /admin-api/x/contexts/{context_id}/usable                             context:list[{context_id}]
 GET    /admin-api/x/contexts/{context_id}/members                            context:list[{context_id}]
 GET    /admin-api/x/sync                                                     context:list
 POST   /admin-api/x/contexts/{context_id}/sync                               context:list[{context_id}]

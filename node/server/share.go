@@ -1,9 +1,13 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"mero/node/api"
@@ -247,12 +251,37 @@ func (x *exchange) joinContext() error {
 	if err != nil {
 		return err
 	}
-	if req.Wait {
-		if err := x.server.deps.Sync.WaitUsable(x.r.Context(), joined.ContextID); err != nil {
-			return err
-		}
-	}
 	return x.data(joined)
+}
+
+// maxWait bounds how long a request may wait for a state.
+const maxWait = 10 * time.Minute
+
+// usable is GET /x/contexts/:id/usable.
+func (x *exchange) usable() error {
+	id, err := x.contextID()
+	if err != nil {
+		return err
+	}
+	within := maxWait
+	if text := x.r.URL.Query().Get("within"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 63)
+		if err != nil {
+			return reject(http.StatusBadRequest, "Invalid URL: within: %q is no number of milliseconds", text)
+		}
+		within = time.Duration(min(n, uint64(maxWait/time.Millisecond))) * time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(x.r.Context(), within)
+	defer cancel()
+	err = x.server.deps.Sync.WaitUsable(ctx, id)
+	if errors.Is(err, context.DeadlineExceeded) {
+		missing, _ := strings.CutSuffix(err.Error(), ": "+context.DeadlineExceeded.Error())
+		return x.data(api.Usable{Missing: missing})
+	}
+	if err != nil {
+		return err
+	}
+	return x.data(api.Usable{Usable: true})
 }
 
 // join makes an own key a member. Where this node is one already, nothing happens.
