@@ -132,6 +132,7 @@ func explain(ctx context.Context, err error) report {
 		r.code, r.hint = ExitNoNode, "is it running? start one with: mero node run"
 	case errors.As(err, &answer):
 		r.code, r.hint = explainAnswer(answer)
+		r.message = guestText(r.message)
 	case errors.As(err, &call):
 		r.code, r.hint = explainCall(call)
 		r.message = guestText(r.message)
@@ -170,6 +171,7 @@ func answerCodes() map[string]answerCode {
 		api.KindAliasNotFound:       {ExitNotFound, "see mero alias list"},
 		api.KindTokenNotFound:       {ExitNotFound, "see mero admin keys"},
 		api.KindMethodNotFound:      {ExitNotFound, "see mero app methods"},
+		api.KindArguments:           {ExitUsage, "see mero app methods"},
 		api.KindNotFound:            {ExitNotFound, ""},
 		api.KindInvitationGarbled:   {ExitUsage, "ask for it again: mero context invite"},
 		api.KindInvitationVersion:   {ExitFailed, "update the older of the two nodes"},

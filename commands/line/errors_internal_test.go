@@ -44,12 +44,14 @@ func TestExplain(t *testing.T) {
 		{"no context", false, &api.Error{Status: http.StatusNotFound, Kind: api.KindContextNotFound}, ExitNotFound, "context list"},
 		{"no alias", false, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindAliasNotFound}, ExitNotFound, "alias list"},
 		{"guest in init", false, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindGuest}, ExitApplication, ""},
+		{"init: arguments", false, &api.Error{Status: http.StatusUnprocessableEntity, Kind: api.KindArguments}, ExitUsage, "app methods"},
 		{"timed out there", false, &api.Error{Status: http.StatusGatewayTimeout, Kind: api.KindTimeout}, ExitTimeout, ""},
 		{"other node", false, &api.Error{Status: http.StatusNotFound}, ExitNotFound, ""},
 		{"full disk", false, &api.Error{Status: http.StatusServiceUnavailable, Kind: api.KindReadOnly}, ExitFailed, "disk"},
 		{"call: no context", false, api.NewRPCError(api.RPCContextNotFound, "x"), ExitNotFound, "context list"},
 		{"call: no method", false, callError(api.RPCFunctionCall, api.KindMethodNotFound, `method "x" not found`), ExitNotFound, "app methods"},
 		{"call: a guest that speaks of methods", false, callError(api.RPCFunctionCall, api.KindGuest, `method "x" not found`), ExitApplication, ""},
+		{"call: arguments", false, callError(api.RPCFunctionCall, api.KindArguments, "a: missing"), ExitUsage, "app methods"},
 		{"call: stopped", false, callError(api.RPCFunctionCall, api.KindTimeout, "x"), ExitTimeout, "runtime.call_timeout"},
 		{"call: reserved", false, callError(api.RPCFunctionCall, api.KindDenied, "x"), ExitDenied, "the node alone"},
 		{"call: limit", false, callError(api.RPCFunctionCall, api.KindLimit, "x"), ExitApplication, ""},
@@ -95,6 +97,10 @@ func TestExplain(t *testing.T) {
 
 // TestGuestText: an application's error is shown in its own words.
 func TestGuestText(t *testing.T) {
+	failed := &api.Error{Status: http.StatusUnprocessableEntity, Kind: api.KindGuest, Message: "init: the method call returned an error: [34, 110, 111, 34]"}
+	if got := explain(t.Context(), failed).message; got != "init: the application returned an error: no" {
+		t.Errorf("of an init: %q", got)
+	}
 	for message, want := range map[string]string{
 		"the method call returned an error: [34, 195, 169, 34]": "the application returned an error: é",
 		"call: the method call returned an error: [123, 125]":   "call: the application returned an error: {}",

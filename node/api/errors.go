@@ -48,6 +48,7 @@ const (
 	KindBadApplication      = "bad_application"
 	KindFetchFailed         = "fetch_failed"
 	KindGuest               = "application_error"
+	KindArguments           = "arguments" // not what the method takes: it was not run
 	KindMethodNotFound      = "method_not_found"
 	KindOutput              = "bad_output"
 	KindAliasExists         = "alias_exists"

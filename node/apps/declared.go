@@ -2,7 +2,6 @@ package apps
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"mero/node/ident"
@@ -57,9 +56,21 @@ func describe(module *vm.Module) (*manifest.Manifest, error) {
 	return m, nil
 }
 
+// ArgumentsError says that the arguments of a call are not what the method takes: it
+// was not run. It is a *vm.Error of KindMisuse too.
+type ArgumentsError struct{ Cause error }
+
+// Error names each wrong field.
+func (e *ArgumentsError) Error() string { return e.Cause.Error() }
+
+// Unwrap is the error as one of the call.
+func (e *ArgumentsError) Unwrap() error {
+	return &vm.Error{Kind: vm.KindMisuse, Message: e.Cause.Error()}
+}
+
 // Declared looks at a call in the light of what the application says of the method:
-// reads tells that it changes nothing. Arguments that are not what it takes give a
-// *vm.Error of KindMisuse that names each wrong field. Nothing is declared by an
+// reads tells that it changes nothing. Arguments that are not what it takes give an
+// *ArgumentsError that names each wrong field. Nothing is declared by an
 // application without a description, or of a method that is not in it.
 func (l *Library) Declared(id ident.AppID, module *vm.Module, method string, input []byte) (reads bool, err error) {
 	m, err := l.manifest(id, module)
@@ -71,7 +82,7 @@ func (l *Library) Declared(id ident.AppID, module *vm.Module, method string, inp
 		return false, nil
 	}
 	if err := declared.CheckArgs(input); err != nil {
-		return false, &vm.Error{Kind: vm.KindMisuse, Message: fmt.Sprint(err)}
+		return false, &ArgumentsError{Cause: err}
 	}
 	return declared.Reads, nil
 }

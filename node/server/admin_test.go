@@ -120,7 +120,7 @@ func TestContexts(t *testing.T) {
 	id, key := made.ContextID.String(), made.MemberPublicKey.String()
 
 	w := n.do(request{method: "POST", path: "/admin-api/contexts", token: n.admin, body: body})
-	if w.Code != 500 || w.Body.String() != `{"error":"seed resulted in an already existing context"}` || w.Header().Get(api.HeaderErrorKind) != api.KindContextExists {
+	if w.Code != 409 || w.Body.String() != `{"error":"seed resulted in an already existing context"}` || w.Header().Get(api.HeaderErrorKind) != api.KindContextExists {
 		t.Errorf("the seed again: %d %s", w.Code, w.Body)
 	}
 	shape := data[api.Context](t, n.do(request{method: "GET", path: "/admin-api/contexts/" + id, token: n.admin}))
@@ -161,7 +161,7 @@ func TestCreateRefuses(t *testing.T) {
 		status int
 		text   string
 	}{
-		"unknown application": {`{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`, 500, `{"error":"application not found: `},
+		"unknown application": {`{"protocol":"near","applicationId":"` + someID + `","initializationParams":[]}`, 404, `{"error":"application not found: `},
 		"no parameters":       {`{"applicationId":"` + app + `"}`, 422, "initializationParams"},
 		"null parameters":     {`{"applicationId":"` + app + `","initializationParams":null}`, 422, "initializationParams"},
 		"text parameters":     {`{"applicationId":"` + app + `","initializationParams":"{}"}`, 422, "numbers"},
@@ -174,6 +174,38 @@ func TestCreateRefuses(t *testing.T) {
 				t.Errorf("got %d %s, want %d %s", w.Code, w.Body, row.status, row.text)
 			}
 		})
+	}
+}
+
+// TestCreateBlames: arguments that init does not take are no fault of the node: not by
+// their status, and not in its log.
+func TestCreateBlames(t *testing.T) {
+	n := newNode(t, options{})
+	text := `{"abi":1,"name":"c","methods":[{"name":"init","init":true,"args":[{"name":"title","type":"string"}]}]}`
+	section := append([]byte{0, byte(len(text) + 5), 4}, "mero"+text...)
+	app := data[api.InstalledResponse](t, n.do(request{
+		method: "PUT", path: "/admin-api/x/applications?name=described.wasm", token: n.admin,
+		body: string(apptest.Build(t, "rawkv")) + string(section), header: map[string]string{"Content-Type": "application/wasm"},
+	})).ApplicationID
+	for params, text := range map[string]string{
+		`{"titel":"x"}`: "titel: there is no such argument",
+		`{"title":7}`:   "title: want a string, got a number",
+	} {
+		body, err := json.Marshal(api.CreateContextRequest{ApplicationID: app, InitializationParams: api.Bytes(params)})
+		must(t, err)
+		w := n.do(request{method: "POST", path: "/admin-api/contexts", token: n.admin, body: string(body)})
+		if w.Code != 422 || w.Header().Get(api.HeaderErrorKind) != api.KindArguments || !strings.Contains(w.Body.String(), text) {
+			t.Errorf("%s: %d %q %s", params, w.Code, w.Header().Get(api.HeaderErrorKind), w.Body)
+		}
+	}
+	// Where clients of the reference are told 500, whoever runs the node is not.
+	n.create("local")
+	w := n.do(request{method: "DELETE", path: "/admin-api/applications/" + n.install("local").String(), token: n.admin})
+	if w.Code != 500 || w.Header().Get(api.HeaderErrorKind) != api.KindApplicationInUse {
+		t.Errorf("removing an application in use: %d %s", w.Code, w.Body)
+	}
+	if strings.Contains(n.log.String(), `"level":"warn"`) {
+		t.Errorf("the node takes the blame:\n%s", n.log)
 	}
 }
 

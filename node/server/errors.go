@@ -121,6 +121,7 @@ func newRules() []rule {
 		{match: is(replica.ErrNoInit), status: http.StatusUnprocessableEntity, kind: api.KindInvalid, rpc: api.RPCFunctionCall},
 		{match: as[*outputError], status: http.StatusUnprocessableEntity, kind: api.KindOutput, rpc: api.RPCSerde, data: outputData},
 
+		{match: as[*apps.ArgumentsError], status: http.StatusUnprocessableEntity, kind: api.KindArguments, rpc: api.RPCFunctionCall},
 		{match: guest(vm.KindMethodNotFound), status: http.StatusNotFound, kind: api.KindMethodNotFound, rpc: api.RPCFunctionCall},
 		{match: guest(vm.KindLimit), status: http.StatusUnprocessableEntity, kind: api.KindLimit, rpc: api.RPCFunctionCall},
 		{match: guest(vm.KindFuel), status: http.StatusUnprocessableEntity, kind: api.KindLimit, rpc: api.RPCFunctionCall},
@@ -284,6 +285,7 @@ func (x *exchange) fail(err error) {
 	}
 	p := x.server.classify(err)
 	x.report(p, err)
+	x.refused = p.status < http.StatusInternalServerError
 	h.Set(api.HeaderErrorKind, p.kind)
 	if p.auth != "" {
 		h.Set(api.HeaderAuthError, p.auth)

@@ -104,6 +104,7 @@ func TestErrorTable(t *testing.T) {
 		{guest(vm.KindTrap), 422, api.KindGuest, api.RPCFunctionCall, `"x: m"`, ""},
 		{guest(vm.KindForbidden), 422, api.KindGuest, api.RPCFunctionCall, "*", ""},
 		{guest(vm.KindMisuse), 422, api.KindGuest, api.RPCFunctionCall, `"x: m"`, ""},
+		{&apps.ArgumentsError{Cause: errors.New("a: missing")}, 422, api.KindArguments, api.RPCFunctionCall, `"x: a: missing"`, ""},
 		{guest(vm.KindBadSignature), 422, api.KindGuest, api.RPCFunctionCall, "*", ""},
 		{guest(vm.KindMethodNotFound), 404, api.KindMethodNotFound, api.RPCFunctionCall, `"x: method \"m\" not found"`, ""},
 		{guest(vm.KindLimit), 422, api.KindLimit, api.RPCFunctionCall, "*", ""},

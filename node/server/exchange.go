@@ -31,6 +31,8 @@ type exchange struct {
 	who    auth.Identity // zero on public routes
 	status int
 	size   int64
+	// refused: it was the client's mistake, also where the reference answers 500.
+	refused bool
 }
 
 // WriteHeader notes the status and bounds how long the client may take to read.

@@ -113,10 +113,10 @@ func contextRoutes() []*route {
 	proposals := ctxPath + "/proposals"
 	return []*route{
 		{method: "GET", pattern: adminAPI + "/contexts", handle: (*exchange).contexts, need: list, fail: failJSON500},
-		{method: "POST", pattern: adminAPI + "/contexts", handle: (*exchange).createContext, need: create, fail: failJSON500},
+		{method: "POST", pattern: adminAPI + "/contexts", handle: (*exchange).createContext, need: create},
 		{method: "GET", pattern: ctxPath, handle: (*exchange).context, need: one},
 		{method: "DELETE", pattern: ctxPath, handle: (*exchange).deleteContext, need: remove},
-		{method: "POST", pattern: ctxPath + "/application", handle: (*exchange).updateApplication, need: update, fail: failJSON500},
+		{method: "POST", pattern: ctxPath + "/application", handle: (*exchange).updateApplication, need: update},
 		{method: "GET", pattern: ctxPath + "/storage", handle: (*exchange).storage, need: one},
 		{method: "GET", pattern: ctxPath + "/identities", handle: (*exchange).identities, need: one},
 		{method: "GET", pattern: ctxPath + "/identities-owned", handle: (*exchange).ownedIdentities, need: one},

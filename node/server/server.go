@@ -215,7 +215,7 @@ func (s *Server) finish(x *exchange, took time.Duration) {
 	}
 	m.done(x.status, took)
 	event := s.deps.Log.Debug()
-	if x.status >= http.StatusInternalServerError {
+	if x.status >= http.StatusInternalServerError && !x.refused {
 		event = s.deps.Log.Warn()
 	}
 	if !event.Enabled() {

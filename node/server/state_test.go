@@ -128,11 +128,11 @@ func TestUpdateApplication(t *testing.T) {
 		status     int
 		kind       string
 	}{
-		"another form of state":    {path, body(kv, c.MemberPublicKey, ""), 500, api.KindGuest},
-		"not installed":            {path, body(ident.AppID{1}, c.MemberPublicKey, ""), 500, api.KindApplicationNotFound},
-		"not a member here":        {path, body(next, other, ""), 500, api.KindUnauthorized},
-		"no such method":           {path, body(next, c.MemberPublicKey, `,"migrateMethod":"none"`), 500, api.KindMethodNotFound},
-		"unknown context":          {strings.Replace(path, c.ContextID.String(), someID, 1), body(next, c.MemberPublicKey, ""), 500, api.KindContextNotFound},
+		"another form of state":    {path, body(kv, c.MemberPublicKey, ""), 422, api.KindGuest},
+		"not installed":            {path, body(ident.AppID{1}, c.MemberPublicKey, ""), 404, api.KindApplicationNotFound},
+		"not a member here":        {path, body(next, other, ""), 403, api.KindUnauthorized},
+		"no such method":           {path, body(next, c.MemberPublicKey, `,"migrateMethod":"none"`), 404, api.KindMethodNotFound},
+		"unknown context":          {strings.Replace(path, c.ContextID.String(), someID, 1), body(next, c.MemberPublicKey, ""), 404, api.KindContextNotFound},
 		"garbled context":          {strings.Replace(path, c.ContextID.String(), "zzz", 1), body(next, c.MemberPublicKey, ""), 400, api.KindInvalid},
 		"no executor":              {path, `{"applicationId":"` + next.String() + `"}`, 422, api.KindInvalid},
 		"no application":           {path, `{"executorPublicKey":"` + c.MemberPublicKey.String() + `"}`, 422, api.KindInvalid},
@@ -152,7 +152,7 @@ func TestUpdateApplication(t *testing.T) {
 	}
 	n.want(200, `{"data":null}`, request{method: "POST", path: path, body: body(next, c.MemberPublicKey, `,"migrateMethod":"migrate"`)})
 	w := n.do(request{method: "POST", path: path, body: body(next, c.MemberPublicKey, ""), token: n.admin})
-	if w.Code != http.StatusInternalServerError || w.Header().Get(api.HeaderErrorKind) != api.KindSameApplication {
+	if w.Code != http.StatusConflict || w.Header().Get(api.HeaderErrorKind) != api.KindSameApplication {
 		t.Errorf("the same again: %d %s", w.Code, w.Body)
 	}
 	n.want(200, `{"data":null}`, request{method: "POST", path: path, body: body(info.App, c.MemberPublicKey, "")})
