@@ -36,7 +36,7 @@ func nodes(b *testing.B, n int, listen string) (nets []*netkit.Net) {
 		done := make(chan error, 1)
 		go func() { done <- net.Run(ctx) }()
 		net.DHT()
-		b.Cleanup(func() { cancel(); <-done })
+		b.Cleanup(func() { cancel(); _ = <-done })
 		for _, other := range nets {
 			if _, err := net.Connect(b.Context(), other.Addrs()); err != nil {
 				b.Fatal(err)
