@@ -2,6 +2,7 @@ package admit
 
 import (
 	"fmt"
+	"slices"
 
 	"mero/node/delta"
 	"mero/node/ident"
@@ -110,29 +111,79 @@ func memberDeltas(view *store.View) (ids []delta.ID, err error) {
 // invited are the addresses in the invitation of an admission of one's own; none if it
 // is something else.
 func invited(view *store.View, own map[ident.PublicKey]bool, id delta.ID) []string {
-	rec, err := view.Delta(id)
-	if err != nil {
+	_, a := admitting(view, id)
+	if a == nil || !own[a.Key] {
 		return nil
 	}
-	d, err := delta.Reopen(rec.Bytes)
-	if err != nil || d.Header().Kind != delta.KindMember {
-		return nil
-	}
-	key, err := view.EpochKey(d.Header().Epoch)
-	if err != nil {
-		return nil
-	}
-	payload, err := d.Payload(key)
-	if err != nil {
-		return nil
-	}
-	m, err := delta.DecodeMember(payload)
-	if err != nil || m.Admit == nil || !own[m.Admit.Key] {
-		return nil
-	}
-	inv, err := members.DecodeInvitation(m.Admit.Invitation)
+	inv, err := members.DecodeInvitation(a.Invitation)
 	if err != nil {
 		return nil
 	}
 	return inv.Addrs
+}
+
+// admitting reads a stored delta that admits somebody; nil if it is something else.
+func admitting(view *store.View, id delta.ID) (*delta.Delta, *delta.Admit) {
+	rec, err := view.Delta(id)
+	if err != nil {
+		return nil, nil
+	}
+	d, err := delta.Reopen(rec.Bytes)
+	if err != nil || d.Header().Kind != delta.KindMember {
+		return nil, nil
+	}
+	key, err := view.EpochKey(d.Header().Epoch)
+	if err != nil {
+		return nil, nil
+	}
+	payload, err := d.Payload(key)
+	if err != nil {
+		return nil, nil
+	}
+	m, err := delta.DecodeMember(payload)
+	if err != nil {
+		return nil, nil
+	}
+	return d, m.Admit
+}
+
+// Admissions are the envelopes of the deltas that made a member one, for Vouched on
+// other nodes: that of whom the creator admitted first, its own last; at most so many.
+// What is not known as a member here yet is looked for among the deltas that wait. Errors:
+// ErrContextNotFound, those of the store.
+func (r *Rolls) Admissions(id ident.ContextID, member ident.PublicKey, most int) (chain [][]byte, err error) {
+	err = r.seen(id, func(view *store.View, v *members.View) error {
+		for key := member; len(chain) < most; {
+			admission, by, err := admissionOf(view, v, key)
+			if err != nil || admission == nil {
+				return err
+			}
+			chain, key = append(chain, admission), by
+		}
+		return nil
+	})
+	slices.Reverse(chain)
+	return chain, err
+}
+
+// admissionOf is the envelope that made a member one, and who made that; nil for the
+// creator, and for whom it is not here.
+func admissionOf(view *store.View, v *members.View, key ident.PublicKey) ([]byte, ident.PublicKey, error) {
+	if m, ok := v.Get(key); ok {
+		if m.Role == members.Creator {
+			return nil, key, nil
+		}
+		rec, err := view.Delta(m.Admission)
+		return rec.Bytes, m.By, err
+	}
+	ids, err := memberDeltas(view)
+	if err != nil {
+		return nil, key, err
+	}
+	for _, id := range ids {
+		if d, a := admitting(view, id); a != nil && a.Key == key {
+			return d.Bytes(), d.Header().Author, nil
+		}
+	}
+	return nil, key, nil
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"mero/netkit"
-	"mero/node/delta"
 	"mero/node/ident"
 	"mero/node/members"
 	"mero/node/wire"
@@ -189,7 +188,7 @@ func (s *Syncer) hello(ctx context.Context, peer string) (err error) {
 			delete(expected, tag)
 		}
 	}
-	if err := t.write(&wire.Bindings{Bound: s.bindings(ctx, peer, common)}); err != nil {
+	if err := t.write(&wire.Bindings{Bound: s.bindings(peer, common)}); err != nil {
 		return err
 	}
 	theirs, err := expect[*wire.Bindings](t)
@@ -222,7 +221,7 @@ func (s *Syncer) serveHello(ctx context.Context, t *talk) error {
 		return err
 	}
 	accepted := s.accept(ctx, t.peer, theirs.Bound, false)
-	return t.write(&wire.Bindings{Bound: s.bindings(ctx, t.peer, accepted)})
+	return t.write(&wire.Bindings{Bound: s.bindings(t.peer, accepted)})
 }
 
 func compareTags(a, b wire.Tag) int { return slices.Compare(a[:], b[:]) }
@@ -242,7 +241,7 @@ func (s *Syncer) secrets() map[ident.ContextID]wire.Secret {
 
 // bindings are ours in some contexts, for a peer. Those that it has not seen come
 // first, with what shows our admission; what does not fit is for the next hello.
-func (s *Syncer) bindings(ctx context.Context, peer string, ids []ident.ContextID) []wire.Bound {
+func (s *Syncer) bindings(peer string, ids []ident.ContextID) []wire.Bound {
 	knows := make(map[ident.ContextID]bool)
 	s.mu.Lock()
 	for _, id := range ids {
@@ -269,7 +268,7 @@ func (s *Syncer) bindings(ctx context.Context, peer string, ids []ident.ContextI
 		}
 		bound := wire.Bound{Binding: b.Encode()}
 		if isKnown(id) == 0 {
-			bound.Admissions = s.admissions(ctx, id, b.Member)
+			bound.Admissions = s.admissions(id, b.Member)
 		}
 		size += len(bound.Binding) + 16
 		for _, a := range bound.Admissions {
@@ -307,32 +306,14 @@ func (s *Syncer) binding(id ident.ContextID) (members.Binding, error) {
 	return b, nil
 }
 
-// admissions are the deltas that made a member one: that of whom the creator admitted
-// first, its own last. None for the creator, and when they are too many or too large to
-// be shown.
-func (s *Syncer) admissions(ctx context.Context, id ident.ContextID, key ident.PublicKey) [][]byte {
-	list, err := s.deps.Contexts.Membership(id)
-	if err != nil {
+// admissions are the deltas that made a member one; none when they are too large to be
+// shown.
+func (s *Syncer) admissions(id ident.ContextID, key ident.PublicKey) [][]byte {
+	chain, err := s.deps.Contexts.Admissions(id, key, wire.MaxAdmissions)
+	if err != nil || slices.ContainsFunc(chain, func(e []byte) bool { return len(e) > wire.MaxAdmission }) {
 		return nil
 	}
-	var ids []delta.ID
-	for range wire.MaxAdmissions {
-		at, ok := slices.BinarySearchFunc(list, key, func(m members.Member, key ident.PublicKey) int { return m.Key.Compare(key) })
-		if !ok || list[at].Role == members.Creator {
-			break
-		}
-		ids = append(ids, list[at].Admission)
-		key = list[at].By
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	slices.Reverse(ids)
-	envelopes, err := s.deps.Contexts.Envelopes(ctx, id, ids, wire.MaxAdmission)
-	if err != nil || len(envelopes) != len(ids) || slices.ContainsFunc(envelopes, func(e []byte) bool { return len(e) > wire.MaxAdmission }) {
-		return nil
-	}
-	return envelopes
+	return chain
 }
 
 // accept looks at the bindings of a peer and gives the contexts in which it is bound
