@@ -272,7 +272,7 @@ func (n *naive) apply(d *delta.Delta, state vmState, m *membership) string {
 	var guest *vm.Error
 	switch {
 	case errors.As(err, &guest) && guest.Kind != vm.KindHost && guest.Kind != vm.KindTimeout:
-		return "void: " + err.Error()
+		return "void: " + guest.Words()
 	case err != nil:
 		n.t.Fatalf("apply %s: %v", d.ID(), err)
 	case payload.Call == nil && !out.Committed:
