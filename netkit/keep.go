@@ -82,6 +82,14 @@ func (n *Net) Unkeep(to string) {
 	}
 }
 
+// isKept reports whether this node wants to stay connected to a peer.
+func (n *Net) isKept(id peer.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := n.kept[id]
+	return ok || n.isEntry(id)
+}
+
 // keepNow starts to keep a peer, if Run runs. n.mu is held.
 func (n *Net) keepNow(id peer.ID, k *kept) {
 	if n.spawn == nil {

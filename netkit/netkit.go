@@ -208,9 +208,6 @@ func (n *Net) open(ctx context.Context, parts *errgroup.Group) {
 		})
 		return cancel
 	}
-	for id, h := range n.served {
-		n.host.SetStreamHandler(id, n.answer(h))
-	}
 	for id, k := range n.kept {
 		n.keepNow(id, k)
 	}

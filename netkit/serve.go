@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -25,36 +26,60 @@ type served struct {
 	serve func(context.Context, *Stream)
 
 	mu    sync.Mutex
-	total int
+	open  []*place // by age, the oldest first
 	peers map[peer.ID]int
 }
 
-// enter counts a stream in, or says over which limit it is.
-func (h *served) enter(id peer.ID) (over string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case h.total >= h.MaxIn:
-		return refusedFull
-	case h.peers[id] >= h.MaxPerPeer:
-		return refusedPeer
-	}
-	h.total++
-	h.peers[id]++
-	return ""
+// place is one of the streams of a protocol.
+type place struct {
+	stream *Stream
+	peer   peer.ID
+	kept   bool
+	gone   bool
 }
 
-func (h *served) leave(id peer.ID) {
+// enter counts a stream in, or says over which limit it is. yields is another one that
+// has to go for it.
+func (h *served) enter(p *place) (yields *Stream, over string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.total--
-	if h.peers[id]--; h.peers[id] == 0 {
-		delete(h.peers, id)
+	if h.peers[p.peer] >= h.MaxPerPeer {
+		return nil, refusedPeer
+	}
+	if len(h.open) >= h.MaxIn {
+		i := slices.IndexFunc(h.open, func(o *place) bool { return !o.kept })
+		if i < 0 || !h.GiveWay {
+			return nil, refusedFull
+		}
+		yields = h.open[i].stream
+		h.drop(h.open[i])
+	}
+	h.open = append(h.open, p)
+	h.peers[p.peer]++
+	return yields, ""
+}
+
+// leave counts a stream out, unless it gave way before.
+func (h *served) leave(p *place) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !p.gone {
+		h.drop(p)
 	}
 }
 
-// Handle answers streams of a protocol while Run runs; it may be called before.
-// A stream over the limits is reset (ErrBusy on the other side) and counted.
+// drop forgets a stream. The lock is held.
+func (h *served) drop(p *place) {
+	p.gone = true
+	i := slices.Index(h.open, p)
+	h.open = slices.Delete(h.open, i, i+1)
+	if h.peers[p.peer]--; h.peers[p.peer] == 0 {
+		delete(h.peers, p.peer)
+	}
+}
+
+// Handle answers streams of a protocol while Run runs; it may be called before,
+// and streams that come before Run wait for it. A stream over the limits is reset (ErrBusy on the other side) and counted.
 // serve runs in a goroutine that Run waits for; its context ends with Run, when
 // the stream is reset as well. When serve returns without Close, the stream is
 // reset. The last serve for a protocol id counts.
@@ -64,9 +89,7 @@ func (n *Net) Handle(p Protocol, serve func(ctx context.Context, s *Stream)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.served[protocol.ID(h.ID)] = h
-	if n.spawn != nil {
-		n.host.SetStreamHandler(protocol.ID(h.ID), n.answer(h))
-	}
+	n.host.SetStreamHandler(protocol.ID(h.ID), n.answer(h))
 }
 
 // answer is the stream handler of a protocol.
@@ -78,15 +101,27 @@ func (n *Net) answer(h *served) network.StreamHandler {
 			s.reset(network.StreamGated)
 			return
 		}
-		if over := h.enter(id); over != "" {
+		at := &place{stream: s, peer: id, kept: n.isKept(id)}
+		yields, over := h.enter(at)
+		if over != "" {
 			n.metrics.refused.WithLabelValues(h.ID, over).Inc()
 			s.reset(network.StreamResourceLimitExceeded)
 			return
 		}
+		if yields != nil {
+			n.metrics.refused.WithLabelValues(h.ID, refusedFull).Inc()
+			yields.reset(network.StreamResourceLimitExceeded)
+		}
+		// Who comes between New and Run is answered when Run has started: to say
+		// that the protocol is not spoken would keep him away for long.
+		select {
+		case <-n.ready:
+		case <-n.closing:
+		}
 		started := n.start(func(ctx context.Context) {
 			n.metrics.streams.WithLabelValues(h.ID).Inc()
 			defer n.metrics.streams.WithLabelValues(h.ID).Dec()
-			defer h.leave(id)
+			defer h.leave(at)
 			// What waits for the other side must not hold up the end of Run.
 			broken := context.AfterFunc(ctx, func() { s.reset(network.StreamShutdown) })
 			h.serve(ctx, s)
@@ -97,7 +132,7 @@ func (n *Net) answer(h *served) network.StreamHandler {
 			n.metrics.transferred(h.ID, s)
 		})
 		if !started {
-			h.leave(id)
+			h.leave(at)
 			s.reset(network.StreamShutdown)
 		}
 	}

@@ -52,6 +52,10 @@ type Protocol struct {
 	MaxIn int
 	// MaxPerPeer is how many of them one peer may have. Default 8.
 	MaxPerPeer int
+	// GiveWay: when MaxIn are open, the oldest one of those whose peer is not kept (Keep)
+	// is reset for a new one. It is for exchanges that are quick and open to strangers,
+	// who could else hold all places by saying nothing.
+	GiveWay bool
 }
 
 func (p Protocol) withDefaults() Protocol {

@@ -347,3 +347,81 @@ func TestOpenFails(t *testing.T) {
 		t.Errorf("open after the end: %v, want ErrClosed", err)
 	}
 }
+
+// TestStreamBeforeRun: who comes between New and Run is answered after.
+func TestStreamBeforeRun(t *testing.T) {
+	a, err := netkit.New(local(), deps(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Handle(echoProtocol, echo)
+	b, _ := start(t, local(), deps(t))
+	if _, err := b.Connect(t.Context(), a.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, b, a, echoProtocol)
+	if err := errors.Join(s.Write([]byte("early")), s.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	run(t, a)
+	if got, err := s.Read(); err != nil || string(got) != "early" {
+		t.Errorf("%q, %v", got, err)
+	}
+	// One that is never run closes all the same.
+	idle, err := netkit.New(local(), deps(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle.Handle(echoProtocol, echo)
+	if _, err := b.Connect(t.Context(), idle.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, b, idle, echoProtocol)
+	if err := errors.Join(s.Write([]byte("never")), s.Flush(), idle.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(); err == nil {
+		t.Error("it was answered")
+	}
+}
+
+// TestGiveWay: strangers who hold all places of a protocol by saying nothing keep nobody
+// out, and whom this node keeps has a place for sure.
+func TestGiveWay(t *testing.T) {
+	a, _ := start(t, local(), deps(t))
+	friend, _ := start(t, local(), deps(t))
+	p := netkit.Protocol{ID: "/mero/test/way/1", MaxIn: 3, MaxPerPeer: 2, GiveWay: true}
+	a.Handle(p, func(_ context.Context, s *netkit.Stream) {
+		if s.Write([]byte("in")) == nil && s.Flush() == nil {
+			_, _ = s.Read()
+		}
+	})
+	join(t, friend, a)
+	a.Keep(friend.PeerID(), nil)
+	kept := open(t, friend, a, p)
+	if _, err := kept.Read(); err != nil {
+		t.Fatal(err)
+	}
+	var silent []*netkit.Stream
+	for range 6 {
+		stranger, _ := start(t, local(), deps(t))
+		join(t, stranger, a)
+		s := open(t, stranger, a, p)
+		if _, err := s.Read(); err != nil {
+			t.Fatalf("a stranger after %d others: %v", len(silent), err)
+		}
+		silent = append(silent, s)
+	}
+	for i, s := range silent[:4] {
+		if _, err := s.Read(); !errors.Is(err, netkit.ErrBusy) {
+			t.Errorf("stranger %d: %v, want ErrBusy", i, err)
+		}
+	}
+	if _, err := open(t, friend, a, p).Read(); err != nil {
+		t.Errorf("whom this node keeps: %v", err)
+	}
+	_ = kept.CloseWrite()
+	if _, err := kept.Read(); errors.Is(err, netkit.ErrBusy) {
+		t.Errorf("the stream of whom this node keeps gave way: %v", err)
+	}
+}
