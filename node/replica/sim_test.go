@@ -376,16 +376,20 @@ func kvs(t testing.TB, h *home) guest {
 }
 
 // times is how often to do something: so often on each change, or what a variable of
-// the environment says.
+// the environment says. With the race detector, which looks for races and not for rare
+// histories, a quarter of it is enough.
 func times(t testing.TB, variable string, usual int) int {
 	t.Helper()
 	text := os.Getenv(variable)
-	if text == "" {
-		return usual
+	switch {
+	case text != "":
+		n, err := strconv.Atoi(text)
+		must(t, err)
+		return n
+	case raced && variable != seedVar:
+		return max(usual/4, 2)
 	}
-	n, err := strconv.Atoi(text)
-	must(t, err)
-	return n
+	return usual
 }
 
 // TestAgainstModel compares a replica with the model after each event of random
