@@ -36,7 +36,12 @@ func nodes(b *testing.B, n int, listen string) (nets []*netkit.Net) {
 		done := make(chan error, 1)
 		go func() { done <- net.Run(ctx) }()
 		net.DHT()
-		b.Cleanup(func() { cancel(); _ = <-done })
+		b.Cleanup(func() {
+			cancel()
+			if err := <-done; err != nil {
+				b.Error(err)
+			}
+		})
 		for _, other := range nets {
 			if _, err := net.Connect(b.Context(), other.Addrs()); err != nil {
 				b.Fatal(err)
