@@ -25,9 +25,14 @@ func newProtocols(cfg Config) protocols {
 			ID: fmt.Sprintf("/mero/%s/%d", name, wire.Version), MaxFrame: frame, Idle: cfg.Timeout, MaxIn: all, MaxPerPeer: each,
 		}
 	}
+	// Strangers may speak these; they are quick. What members' nodes hold, may take long.
+	open := func(p netkit.Protocol) netkit.Protocol {
+		p.GiveWay = true
+		return p
+	}
 	return protocols{
-		hello:     p("hello", wire.MaxHelloFrame, 64, 4),
-		join:      p("join", wire.MaxJoinFrame, 32, 2),
+		hello:     open(p("hello", wire.MaxHelloFrame, 64, 4)),
+		join:      open(p("join", wire.MaxJoinFrame, 32, 2)),
 		sync:      p("sync", wire.MaxSyncFrame, 16, 4),
 		heartbeat: p("heartbeat", wire.MaxHeartbeatFrame, 64, 2),
 		blob:      p("blob", wire.MaxBlobFrame, 16, 2),
