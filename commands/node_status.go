@@ -36,6 +36,7 @@ func nodeStatus() *line.Verb {
 					"api", strings.Join(s.API, " "), "p2p", strings.Join(s.P2P, "\n\t"), "auth", s.Auth,
 					"uptime", (time.Duration(s.UptimeSeconds) * time.Second).String(),
 					"contexts", strconv.Itoa(s.Contexts), "applications", strconv.Itoa(s.Applications), "peers", strconv.Itoa(s.Peers),
+					"sync", fmt.Sprintf("%d equal, %d behind, %d without a peer", s.Sync.Equal, s.Sync.Behind, s.Sync.Alone),
 					"memory", show.Bytes(s.Memory.HeapBytes)+" used, "+show.Bytes(s.Memory.SystemBytes)+" held",
 					"disk", show.Bytes(s.Disk.StoreBytes)+" store, "+show.Bytes(s.Disk.BlobBytes)+" blobs, "+show.Bytes(s.Disk.FreeBytes)+" free",
 				)

@@ -127,7 +127,29 @@ func (n *Node) Status() api.Status {
 	if list, err := n.apps.List(); err == nil {
 		s.Applications = len(list)
 	}
+	s.Sync = n.syncHealth()
 	return s
+}
+
+func (n *Node) syncHealth() api.SyncHealth {
+	var h api.SyncHealth
+	now := time.Now()
+	for _, c := range n.syncer.Status() {
+		switch {
+		case c.Connected == 0:
+			h.Alone++
+		case c.Equal:
+			h.Equal++
+		default:
+			h.Behind++
+		}
+		for i := range c.Links {
+			if l := &c.Links[i]; l.Connected && !l.Behind.IsZero() {
+				h.LagMs = max(h.LagMs, float64(now.Sub(l.Behind))/float64(time.Millisecond))
+			}
+		}
+	}
+	return h
 }
 
 func (n *Node) peers() []api.Peer {

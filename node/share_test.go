@@ -29,13 +29,21 @@ type pair struct {
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	p := &pair{one: start(t, home(t), config()), two: start(t, home(t), config())}
-	t.Cleanup(func() { p.one.stop(t); p.two.stop(t) })
+	t.Cleanup(func() { p.one.end(t); p.two.end(t) })
 	p.here, p.there = p.one.client(t), p.two.client(t)
 	var err error
 	if p.app, err = p.here.Upload(t.Context(), bytes.NewReader(examples.KV()), api.UploadOptions{Name: "kv"}); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// end stops a node that was not stopped.
+func (r *running) end(t *testing.T) {
+	t.Helper()
+	if _, runs := r.home.Running(); runs {
+		r.stop(t)
+	}
 }
 
 // context makes another one.
@@ -202,5 +210,36 @@ func (p *pair) join(t *testing.T, req api.ReferenceJoin, member *ident.PublicKey
 		if n, err := client.PeerCount(t.Context()); err != nil || n != 1 {
 			t.Errorf("%d peers, %v", n, err)
 		}
+	}
+}
+
+// TestJoinFails: who cannot join tries again as the same key, which a lost answer may
+// have made a member; and makes no key for each attempt.
+func TestJoinFails(t *testing.T) {
+	p := newPair(t)
+	p.context(t)
+	var words [2]string
+	for i := range words {
+		made, err := p.here.Invite(t.Context(), p.made.ContextID, api.InviteRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		words[i] = made.Invitation
+	}
+	p.one.stop(t)
+	for _, word := range []string{words[0], words[0], words[1]} {
+		_, err := p.there.Join(t.Context(), api.JoinRequest{Invitation: word})
+		wantKind(t, err, api.KindUnreachable)
+	}
+	p.two.stop(t)
+	err := node.WithStopped(t.Context(), p.two.home, config(), func(s *node.Stopped) error {
+		list, err := s.Store.Identities(ident.ContextID{})
+		if len(list) != 2 {
+			t.Errorf("%d keys, want one for each invitation", len(list))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -24,16 +24,28 @@ type Status struct {
 	API []string `json:"api"`
 	P2P []string `json:"p2p"`
 	// Auth is token or none.
-	Auth          string    `json:"auth"`
-	StartedAt     time.Time `json:"startedAt"`
-	UptimeSeconds int64     `json:"uptimeSeconds"`
-	Contexts      int       `json:"contexts"`
-	Applications  int       `json:"applications"`
-	Peers         int       `json:"peers"`
+	Auth          string     `json:"auth"`
+	StartedAt     time.Time  `json:"startedAt"`
+	UptimeSeconds int64      `json:"uptimeSeconds"`
+	Contexts      int        `json:"contexts"`
+	Applications  int        `json:"applications"`
+	Peers         int        `json:"peers"`
+	Sync          SyncHealth `json:"sync"`
 	// ReadOnly says why the node refuses to write; empty when it does not.
 	ReadOnly string       `json:"readOnly,omitempty"`
 	Memory   MemoryStatus `json:"memory"`
 	Disk     DiskStatus   `json:"disk"`
+}
+
+// SyncHealth counts contexts by how they stand with the connected members' nodes.
+type SyncHealth struct {
+	// Equal ones are the same on all of them, Behind ones are not; of Alone ones none is
+	// connected.
+	Equal  int `json:"equal"`
+	Behind int `json:"behind"`
+	Alone  int `json:"alone"`
+	// LagMs is for how long the one that has been behind longest has been.
+	LagMs float64 `json:"lagMs"`
 }
 
 // MemoryStatus counts bytes.

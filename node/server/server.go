@@ -57,6 +57,9 @@ type Server struct {
 
 	inspector *inspect.Inspector
 
+	// spare is the key of a join that failed, for the next one.
+	spare atomic.Pointer[spareKey]
+
 	running  atomic.Int64
 	draining atomic.Bool
 }

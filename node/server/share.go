@@ -284,8 +284,25 @@ func (x *exchange) usable() error {
 	return x.data(api.Usable{Usable: true})
 }
 
+// spareKey is the key of a join by an open invitation that failed. Who tries again
+// comes as the same, so that an admission whose answer was lost costs no second use.
+// Where it was refused for certain, it serves for another invitation, too.
+type spareKey struct {
+	key        ident.PublicKey
+	invitation [32]byte
+	refused    bool
+}
+
+// newMember is a key of this node that is bound to no context, for an open invitation.
+func (x *exchange) newMember(ctx context.Context, invitation [32]byte) (ident.PublicKey, error) {
+	if spare := x.server.spare.Swap(nil); spare != nil && (spare.refused || spare.invitation == invitation) {
+		return spare.key, nil
+	}
+	return x.server.deps.Contexts.NewIdentity(ctx)
+}
+
 // join makes an own key a member. Where this node is one already, nothing happens.
-func (x *exchange) join(req api.JoinRequest) (api.JoinedContext, error) {
+func (x *exchange) join(req api.JoinRequest) (_ api.JoinedContext, err error) {
 	inv, err := readInvitation(req.Invitation)
 	if err != nil {
 		return api.JoinedContext{}, err
@@ -301,9 +318,14 @@ func (x *exchange) join(req api.JoinRequest) (api.JoinedContext, error) {
 	case !inv.To.IsZero():
 		key = inv.To
 	default:
-		if key, err = contexts.NewIdentity(ctx); err != nil {
+		if key, err = x.newMember(ctx, inv.ID()); err != nil {
 			return api.JoinedContext{}, err
 		}
+		defer func() {
+			if err != nil {
+				x.server.spare.Store(&spareKey{key, inv.ID(), x.server.classify(err).status < http.StatusInternalServerError})
+			}
+		}()
 	}
 	joined, err := x.server.deps.Sync.Join(ctx, inv, key)
 	if errors.Is(err, store.ErrNotFound) {
