@@ -211,3 +211,27 @@ func TestBrokenCode(t *testing.T) {
 	member{joiner, m.context, owned[0]}.sees("k", "v")
 	t.Logf("the bad one was asked %d times", asked.Load())
 }
+
+// TestPlaces: the nodes of one member do not take the places of all others.
+func TestPlaces(t *testing.T) {
+	o := newOutlaw(t)
+	m := o.bind()
+	open := func() wire.Code {
+		s := o.wire("sync")
+		send(t, s, message(t, &wire.Open{Version: 1, Context: m.context, Known: wire.Known{Heads: [32]byte{1}}}))
+		switch got := readAny(t, s).(type) {
+		case *wire.Open:
+			return 0
+		case *wire.Refusal:
+			return got.Code
+		default:
+			t.Fatalf("%T in answer", got)
+			return 0
+		}
+	}
+	for i := range 4 {
+		if got, want := open(), [...]wire.Code{3: wire.CodeBusy}[i]; got != want {
+			t.Errorf("session %d of a member: refused by code %d, want %d", i, got, want)
+		}
+	}
+}

@@ -193,7 +193,7 @@ func (s *Syncer) tryPeer(ctx context.Context, r *round, p *peer) {
 func (s *Syncer) tryContext(ctx context.Context, r *round, c *shared) {
 	wall := s.deps.Wall()
 	for _, l := range c.links {
-		if l.mayPull(wall) && s.hasRoom(c, r.now) {
+		if l.mayPull(wall) && s.hasRoom(l, r.now) {
 			r.try(&l.session, kindSession, s.cfg.Interval, s.cfg.RetryMax, func() bool { return s.sayOpen(ctx, l) })
 		}
 	}
@@ -218,16 +218,16 @@ func (s *Syncer) canAsk(c *shared, wall time.Time) bool {
 	return false
 }
 
-// hasRoom reports whether a session of a context may begin: one at a time, so that
-// several peers do not send the same, unless the one that runs takes long: it may be
-// with the wrong peer.
-func (s *Syncer) hasRoom(c *shared, now time.Time) bool {
+// hasRoom reports whether a session with a peer may begin: one of a context at a time, so
+// that several peers do not send the same, unless the one that runs takes long: it may be
+// with the wrong peer. Then not with that one's member, which may have many nodes.
+func (s *Syncer) hasRoom(to *link, now time.Time) bool {
 	running := 0
-	for _, l := range c.links {
+	for _, l := range to.context.links {
 		if !l.session.running {
 			continue
 		}
-		if running++; now.Sub(l.begun) < s.cfg.Timeout {
+		if running++; now.Sub(l.begun) < s.cfg.Timeout || l.binding.Member == to.binding.Member {
 			return false
 		}
 	}

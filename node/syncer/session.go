@@ -466,6 +466,11 @@ func (s *Syncer) serveSession(ctx context.Context, t *talk) error {
 	if err := s.mayServe(open.Context, t.peer); err != nil {
 		return err
 	}
+	leave, err := s.takePlace(open.Context, t.peer)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	started := time.Now()
 	x := t.session(open.Context)
 	x.theirs = open.Known
@@ -480,6 +485,32 @@ func (s *Syncer) serveSession(ctx context.Context, t *talk) error {
 	s.metrics.running.Dec()
 	s.settle(x, x.report(started, outcome, err), false)
 	return nil // what went wrong was said
+}
+
+// maxServed is how many sessions of a context the nodes of one member may have here: it
+// can bind as many as it likes, and is not to have the places of all.
+const maxServed = 3
+
+// takePlace counts a session that a peer begins, until leave.
+func (s *Syncer) takePlace(id ident.ContextID, peer string) (leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.boundLink(id, peer)
+	if l == nil {
+		return nil, refusal(wire.CodeUnbound, errUnbound)
+	}
+	c, member := l.context, l.binding.Member
+	if c.served[member] >= maxServed {
+		return nil, refusal(wire.CodeBusy, errors.New("nodes of your member have enough sessions of that context here"))
+	}
+	c.served[member]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if c.served[member]--; c.served[member] == 0 {
+			delete(c.served, member)
+		}
+	}, nil
 }
 
 // mayServe refuses a peer that is not bound to a context.
