@@ -29,6 +29,15 @@ func (s *Syncer) hear(p *peer, clock uint64, at time.Time) {
 	p.clock, p.clockAt = time.UnixMilli(int64(clock)).Sub(at.Round(0))+s.ahead(), time.Now()
 }
 
+// told notes the clock that a peer told in a hello.
+func (s *Syncer) told(peer string, clock uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.peerOf(peer); p != nil && clock > 0 {
+		s.hear(p, clock, s.deps.Wall())
+	}
+}
+
 // clockOf is how far a peer's clock is ahead of this node's. The caller holds the lock.
 func (s *Syncer) clockOf(p *peer) time.Duration {
 	if p.clockAt.IsZero() {

@@ -165,7 +165,7 @@ func (s *Syncer) hello(ctx context.Context, peer string) (err error) {
 	}
 	defer done()
 	defer func() { err = t.close(err) }()
-	hello := wire.Hello{Version: wire.Version}
+	hello := wire.Hello{Version: wire.Version, Clock: s.clockNow()}
 	_, _ = rand.Read(hello.Nonce[:]) // never fails since Go 1.24
 	mine := s.deps.Net.PeerID()
 	expected := make(map[wire.Tag]ident.ContextID)
@@ -181,6 +181,7 @@ func (s *Syncer) hello(ctx context.Context, peer string) (err error) {
 	if err != nil {
 		return err
 	}
+	s.told(peer, tags.Clock)
 	var common []ident.ContextID
 	for _, tag := range tags.Tags {
 		if id, ok := expected[tag]; ok {
@@ -206,7 +207,8 @@ func (s *Syncer) serveHello(ctx context.Context, t *talk) error {
 		return err
 	}
 	mine := s.deps.Net.PeerID()
-	var answer wire.Tags
+	s.told(t.peer, hello.Clock)
+	answer := wire.Tags{Clock: s.clockNow()}
 	for _, secret := range s.secrets() {
 		if _, ok := slices.BinarySearchFunc(hello.Tags, secret.Tag(t.peer, mine, hello.Nonce), compareTags); ok {
 			answer.Tags = append(answer.Tags, secret.Tag(mine, t.peer, hello.Nonce))
@@ -403,7 +405,7 @@ func (s *Syncer) bind(peer string, b members.Binding, unknown, caller bool) bool
 		}
 	}
 	if s.keptOf(b.Member) < maxKeptPerMember {
-		s.keep(p, true)
+		s.keep(p, p.kept || c.keptOf(b.Member) < maxKeptOf)
 	}
 	topic := c.topic
 	s.tell()

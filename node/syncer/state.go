@@ -207,6 +207,21 @@ func (s *Syncer) keptOf(member ident.PublicKey) int {
 	return n
 }
 
+// maxKeptOf is how many nodes of one member this node stays connected to for a context.
+// A member can bind as many as it likes, and network.max_kept is for all.
+const maxKeptOf = 8
+
+// keptOf is how many nodes of a member are kept.
+func (c *shared) keptOf(member ident.PublicKey) int {
+	n := 0
+	for _, l := range c.links {
+		if l.peer.kept && l.binding.Member == member {
+			n++
+		}
+	}
+	return n
+}
+
 // tellKeeping tells netkit whom to stay connected to.
 func (s *Syncer) tellKeeping() {
 	s.mu.Lock()

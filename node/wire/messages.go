@@ -109,6 +109,7 @@ type Hello struct {
 	Version uint64   `cbor:"1,keyasint"`
 	Nonce   [16]byte `cbor:"2,keyasint"`           // drawn for this hello
 	Tags    []Tag    `cbor:"3,keyasint,omitempty"` // of all contexts of the caller, ascending
+	Clock   uint64   `cbor:"4,keyasint,omitempty"` // of the sender, in milliseconds since 1970
 }
 
 // Kind is KindHello.
@@ -118,7 +119,8 @@ func (m *Hello) check() error { return limit("tags", len(m.Tags), MaxTags) }
 
 // Tags answers a hello: the shared contexts, blinded the other way round.
 type Tags struct {
-	Tags []Tag `cbor:"1,keyasint,omitempty"`
+	Tags  []Tag  `cbor:"1,keyasint,omitempty"`
+	Clock uint64 `cbor:"2,keyasint,omitempty"` // as in Hello
 }
 
 // Kind is KindTags.

@@ -22,8 +22,8 @@ func examples() []wire.Message {
 	known := wire.Known{Tips: []wire.Tip{tip}, Heads: [32]byte{4}, Root: [32]byte{5}, Deltas: 6, Waiting: 7, Missing: []delta.ID{id(8)}}
 	return []wire.Message{
 		&wire.Refusal{Code: wire.CodeAskIssuer, Words: "ask the issuer", Addrs: []string{"/ip4/127.0.0.1/tcp/1/p2p/x"}},
-		&wire.Hello{Version: wire.Version, Nonce: [16]byte{1}, Tags: []wire.Tag{{2}, {3}}},
-		&wire.Tags{Tags: []wire.Tag{{2}}},
+		&wire.Hello{Version: wire.Version, Nonce: [16]byte{1}, Tags: []wire.Tag{{2}, {3}}, Clock: 4},
+		&wire.Tags{Tags: []wire.Tag{{2}}, Clock: 4},
 		&wire.Bindings{Bound: []wire.Bound{{Binding: []byte("b"), Admissions: [][]byte{[]byte("a")}}, {Binding: []byte("c"), Admissions: [][]byte{}}}},
 		&wire.Ask{Version: wire.Version, Invitation: []byte("i"), Request: []byte("r")},
 		&wire.Admitted{Genesis: []byte("g"), Admission: []byte("a"), App: ident.AppID{1}, Code: [32]byte{2}, Package: "p", Version: "v"},
