@@ -123,13 +123,13 @@ func TestDrop(t *testing.T) {
 // TestRoom: what waits for a roll-back takes none; all else does, with what rests on it.
 func TestRoom(t *testing.T) {
 	h, ids := line(t, 4)
-	author := ident.PublicKey{1}
+	author, who := ident.PublicKey{1}, members.Found(members.Founder{Genesis: delta.ID{1}, Key: ident.PublicKey{1}})
 	h.Hold(ids[1], &history.Wait{Kind: history.Order, Since: noon})
-	if r := h.Room(); r.IsStuck(ids[1]) || r.IsStuck(ids[3]) {
+	if r := h.Room(who); r.IsStuck(ids[1]) || r.IsStuck(ids[3]) {
 		t.Error("what waits for its order takes room")
 	}
 	h.Hold(ids[2], &history.Wait{Kind: history.Clock, Since: noon})
-	r := h.Room()
+	r := h.Room(who)
 	if r.IsStuck(ids[1]) || !r.IsStuck(ids[2]) || !r.IsStuck(ids[3]) {
 		t.Error("what waits for the clock takes none")
 	}
@@ -140,8 +140,10 @@ func TestRoom(t *testing.T) {
 	if taken != 1022 {
 		t.Errorf("room for %d more of an author", taken)
 	}
-	if !r.Take(delta.ID{101}, ident.PublicKey{2}) {
-		t.Error("no room for another author")
+	for i := range 1025 { // each of whom is no member
+		if r.Take(delta.ID{101, byte(i), byte(i >> 8)}, ident.PublicKey{2, byte(i), byte(i >> 8)}) != (i < 1024) {
+			t.Errorf("stranger %d: room is %v", i, i >= 1024)
+		}
 	}
 }
 

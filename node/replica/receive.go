@@ -133,7 +133,7 @@ func (b *batch) receive(ctx context.Context, list []*arrival) error {
 		return err
 	}
 	var free []delta.Place
-	room := b.history.Room()
+	room := b.history.Room(b.View)
 	for _, a := range list {
 		a.got = Received{Refused: a.refused} // it may be the second try
 		for _, p := range a.parcels {
