@@ -133,23 +133,29 @@ func waitFile(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// waitLine waits until a file has a line: `waitline FILE`.
+// waitLine waits until a file has lines, one unless told: `waitline FILE [N]`.
 func waitLine(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: waitline FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: waitline FILE [N]")
+	}
+	lines := 1
+	if len(args) == 2 {
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		lines = n
 	}
 	path := ts.MkAbs(args[0])
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
 	for {
-		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte("\n")) {
+		if text, err := os.ReadFile(path); err == nil && bytes.Count(text, []byte("\n")) >= lines {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			ts.Fatalf("%s: no line after %s", args[0], patience)
+			ts.Fatalf("%s: not %d lines after %s", args[0], lines, patience)
 		}
 	}
 }
