@@ -3,6 +3,8 @@ package syncer
 import (
 	"slices"
 	"time"
+
+	"mero/node/ident"
 )
 
 const (
@@ -55,10 +57,8 @@ func (s *Syncer) Skew() (ahead time.Duration, known bool) {
 	now := time.Now()
 	own := s.ahead()
 	clocks := []time.Duration{own}
-	for _, p := range s.peers {
-		if p.connected && len(p.links) > 0 && !p.clockAt.IsZero() && now.Sub(p.clockAt) < clockFresh {
-			clocks = append(clocks, p.clock)
-		}
+	for _, clock := range s.clocks(own, now) {
+		clocks = append(clocks, clock)
 	}
 	if len(clocks) < minClocks {
 		return 0, false
@@ -69,6 +69,22 @@ func (s *Syncer) Skew() (ahead time.Duration, known bool) {
 	low, high := clocks[(len(clocks)-1)/2], clocks[len(clocks)/2]
 	median := min(max(own, low), high)
 	return own - median, true
+}
+
+// clocks are those of members, by connected nodes that are bound as them. A member can
+// bind as many nodes as it likes, and has one clock all the same: the one that is nearest
+// to this node's. The caller holds the lock.
+func (s *Syncer) clocks(own time.Duration, now time.Time) map[ident.PublicKey]time.Duration {
+	out := make(map[ident.PublicKey]time.Duration)
+	for _, p := range s.peers {
+		if !p.connected || p.speaks.IsZero() || p.clockAt.IsZero() || now.Sub(p.clockAt) >= clockFresh {
+			continue
+		}
+		if before, known := out[p.speaks]; !known || (p.clock-own).Abs() < (before-own).Abs() {
+			out[p.speaks] = p.clock
+		}
+	}
+	return out
 }
 
 // clockNow is this node's clock on the wire.

@@ -130,7 +130,7 @@ func (s *Syncer) connections() {
 // topics.
 func (s *Syncer) disconnected(p *peer, now time.Time) []*netkit.Topic {
 	var topics []*netkit.Topic
-	p.connected, p.seen = false, now
+	p.connected, p.seen, p.speaks = false, now, ident.PublicKey{}
 	p.hello.due, p.beat.due = time.Time{}, time.Time{}
 	for _, l := range p.links {
 		if !l.bound.IsZero() && l.context.topic != nil {
@@ -391,6 +391,9 @@ func (s *Syncer) bind(peer string, b members.Binding, unknown, caller bool) bool
 	before := l.isBound(s.deps.Wall())
 	p.connected, p.seen = true, now // it talks to us
 	l.bound, l.binding, l.unknown = b.Expires, b, unknown
+	if !unknown && p.speaks.IsZero() {
+		p.speaks = b.Member
+	}
 	if !before {
 		l.session.fresh()
 		at := now

@@ -251,3 +251,29 @@ func TestRefusedErrorIsPrintable(t *testing.T) {
 		t.Error("a refusal without words says nothing")
 	}
 }
+
+// TestClockOfEachMember: a member has one clock, however many nodes it binds, so that it can
+// not make this node refuse to write.
+func TestClockOfEachMember(t *testing.T) {
+	s := &Syncer{deps: Deps{Wall: time.Now}, began: time.Now(), peers: make(map[string]*peer)}
+	tell := func(id string, member byte, ahead time.Duration) {
+		p := &peer{id: id, connected: true, speaks: ident.PublicKey{member}}
+		s.peers[id] = p
+		s.hear(p, uint64(time.Now().Add(ahead).UnixMilli()), time.Now())
+	}
+	for _, id := range []string{"a", "b", "c", "d"} {
+		tell(id, 1, time.Hour)
+	}
+	if skew, known := s.Skew(); known {
+		t.Errorf("this node's clock and one member's: off by %s", skew)
+	}
+	tell("e", 2, 0)
+	if skew, known := s.Skew(); !known || skew.Abs() > time.Second {
+		t.Errorf("two members, one of whom lies: off by %s, known %v", skew, known)
+	}
+	tell("f", 3, time.Hour)
+	tell("g", 4, time.Hour)
+	if skew, known := s.Skew(); !known || (skew+time.Hour).Abs() > time.Second {
+		t.Errorf("three of four members are an hour ahead: off by %s, known %v", skew, known)
+	}
+}

@@ -26,14 +26,16 @@ type peer struct {
 	connected bool
 	seen      time.Time // last time it was connected
 	links     map[ident.ContextID]*link
-	hello     task
-	foreign   bool   // it does not speak our protocols
-	trouble   string // what went wrong with the last hello
-	beat      task
-	beatAt    time.Time     // last heartbeat that was answered
-	clock     time.Duration // how far its clock is ahead of where ours would be: see ahead
-	clockAt   time.Time
-	kept      bool // netkit was told to keep it
+	// speaks is the first member as whom it was bound on this connection.
+	speaks  ident.PublicKey
+	hello   task
+	foreign bool   // it does not speak our protocols
+	trouble string // what went wrong with the last hello
+	beat    task
+	beatAt  time.Time     // last heartbeat that was answered
+	clock   time.Duration // how far its clock is ahead of where ours would be: see ahead
+	clockAt time.Time
+	kept    bool // netkit was told to keep it
 }
 
 // link is a peer in a context.
