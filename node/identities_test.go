@@ -82,7 +82,7 @@ func TestImportOfTheCreator(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = db.Commit(t.Context(), &store.Step{
-		Context: &store.Context{ID: id, Genesis: genesis.ID(), Heads: []delta.ID{genesis.ID()}, Initialised: true}, Create: true,
+		Context: &store.Context{ID: id, Genesis: genesis.ID(), Heads: []delta.ID{genesis.ID()}, Creator: who.Public(), Initialised: true}, Create: true,
 		Deltas: []store.DeltaRecord{{ID: genesis.ID(), Time: delta.Tick, Bytes: genesis.Bytes(), Fate: store.FateFolded}},
 	})
 	if err := errors.Join(err, db.Close()); err != nil {

@@ -100,7 +100,7 @@ func Open(ctx context.Context, home Home, cfg Config, logs Logs) (_ *Node, err e
 		Config: cfg.State,
 		Store:  n.store, Apps: n.apps, Blobs: blobs, Events: events.New(events.DefaultQueue, metrics),
 		OnCommit: syncer.Later(&n.syncer), Skew: func() (time.Duration, bool) { return n.syncer.Skew() },
-		Log:      logs.For("replica"), Metrics: metrics, Wall: time.Now,
+		Log: logs.For("replica"), Metrics: metrics, Wall: time.Now,
 	})
 
 	tokens, err := auth.New(cfg.Auth, secret, n.store, time.Now)

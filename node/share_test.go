@@ -243,3 +243,36 @@ func TestJoinFails(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMeetByMDNS: the invitation's addresses are those of before, and there is no entry
+// point.
+func TestMeetByMDNS(t *testing.T) {
+	cfg := config()
+	cfg.Network.MDNS = true
+	p := &pair{one: start(t, home(t), cfg), two: start(t, home(t), cfg)}
+	t.Cleanup(func() { p.one.end(t); p.two.end(t) })
+	p.here, p.there = p.one.client(t), p.two.client(t)
+	var err error
+	if p.app, err = p.here.Upload(t.Context(), bytes.NewReader(examples.KV()), api.UploadOptions{Name: "kv"}); err != nil {
+		t.Fatal(err)
+	}
+	p.context(t)
+	made, err := p.here.Invite(t.Context(), p.made.ContextID, api.InviteRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.one.stop(t)
+	p.one = start(t, p.one.home, cfg)
+	p.here = p.one.client(t)
+	deadline, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for n := 0; n == 0; {
+		if n, err = p.there.PeerCount(deadline); err != nil {
+			t.Skipf("multicast does not reach the nodes of this machine: %v", err)
+		}
+	}
+	if _, err := p.there.Join(t.Context(), api.JoinRequest{Invitation: made.Invitation}); err != nil {
+		t.Fatal(err)
+	}
+	p.equal(t)
+}

@@ -20,6 +20,8 @@ func flagValues(name string) []string {
 		return []string{"human", "json"}
 	case "auth":
 		return []string{"token", "none"}
+	case "role":
+		return []string{"admin", "member", "read-only"}
 	case "node-type":
 		return []string{"peer", "coordinator"}
 	case "format":
