@@ -29,8 +29,11 @@ const (
 	maxBookLine = 16 << 10
 	// bookAge is after how long without being seen a peer is left out.
 	bookAge = 30 * 24 * time.Hour
-	// bookEvery is how long what has changed in the book may stay unwritten.
+	// bookEvery is how long what has changed in the book may stay unwritten, and
+	// bookSoon how long what a node that is killed must not forget: whom it reached
+	// and whom it keeps, and where.
 	bookEvery = time.Minute
+	bookSoon  = time.Second
 	// bookEnough is with how many connections a node stops to dial peers of its
 	// book, bookDials how many it dials at once.
 	bookEnough = 8
@@ -40,7 +43,8 @@ const (
 // book remembers peers over restarts: a node that was part of the network finds
 // it again without any help. It never says what they have in common.
 type book struct {
-	file string // "": kept in memory alone
+	file  string        // "": kept in memory alone
+	keeps chan struct{} // somebody is kept from now on
 
 	mu    sync.Mutex
 	peers map[peer.ID]*entry
@@ -75,7 +79,7 @@ func better(a, b *entry) int {
 // openBook reads the book. A line that is damaged is left out: the book is a help,
 // and makes itself again. A file that can not be read is an error.
 func openBook(file string) (*book, error) {
-	b := &book{file: file, peers: make(map[peer.ID]*entry)}
+	b := &book{file: file, keeps: make(chan struct{}, 1), peers: make(map[peer.ID]*entry)}
 	if file == "" {
 		return b, nil
 	}
@@ -111,10 +115,11 @@ func (b *book) read(r io.Reader) {
 	}
 }
 
-// note writes a peer down that is connected now.
-func (b *book) note(e entry) {
+// note writes a peer down that is connected now. It reports whether that must not be
+// lost: strangers who came by themselves can wait, and come in any number.
+func (b *book) note(e entry) (news bool) {
 	if len(e.Addrs) == 0 {
-		return
+		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,6 +130,8 @@ func (b *book) note(e entry) {
 		e.Addrs = append(slices.Clone(old.Addrs[:1]), slices.DeleteFunc(e.Addrs, func(a string) bool { return a == old.Addrs[0] })...)
 	}
 	e.Addrs = e.Addrs[:min(len(e.Addrs), maxAddrs)]
+	news = (e.Kept || e.Dialled) && (old == nil || e.Kept && !old.Kept || e.Dialled && !old.Dialled ||
+		slices.ContainsFunc(e.Addrs, func(a string) bool { return !slices.Contains(old.Addrs, a) }))
 	b.peers[e.Peer] = &e
 	b.dirty = true
 	if len(b.peers) > maxBook {
@@ -136,6 +143,7 @@ func (b *book) note(e entry) {
 		}
 		delete(b.peers, worst.Peer)
 	}
+	return news
 }
 
 // addrs are the known addresses of a peer.
@@ -227,12 +235,28 @@ func (n *Net) keepBook(ctx context.Context) error {
 	defer n.saveBook()
 	again := time.NewTicker(bookEvery)
 	defer again.Stop()
+	soon := time.NewTimer(bookSoon)
+	defer soon.Stop()
+	waits := true // the timer runs
+	note := func(id peer.ID) {
+		if n.noteBook(id) && !waits {
+			soon.Reset(bookSoon)
+			waits = true
+		}
+	}
 	for {
 		select {
 		case got := <-identified.Out():
 			if e, ok := got.(event.EvtPeerIdentificationCompleted); ok {
-				n.noteBook(e.Peer)
+				note(e.Peer)
 			}
+		case <-n.book.keeps:
+			for _, id := range n.host.Network().Peers() {
+				note(id)
+			}
+		case <-soon.C:
+			waits = false
+			n.writeBook()
 		case <-again.C:
 			n.saveBook()
 		case <-ctx.Done():
@@ -245,18 +269,23 @@ func (n *Net) saveBook() {
 	for _, id := range n.host.Network().Peers() {
 		n.noteBook(id) // with what it has told since, and as seen now
 	}
+	n.writeBook()
+}
+
+func (n *Net) writeBook() {
 	if err := n.book.save(); err != nil {
 		n.log.Warn().Err(err).Msg("peer book is not written")
 	}
 }
 
-// noteBook writes a peer down, if it is a node and is connected directly.
-func (n *Net) noteBook(id peer.ID) {
+// noteBook writes a peer down, if it is a node and is connected directly. It reports
+// whether that must not be lost.
+func (n *Net) noteBook(id peer.ID) (news bool) {
 	if n.host.Network().Connectedness(id) != network.Connected || n.standings.refuses(id) {
-		return
+		return false
 	}
 	if speaks, err := n.host.Peerstore().SupportsProtocols(id, gossipProtocol); err != nil || len(speaks) == 0 {
-		return // something else that speaks libp2p
+		return false // something else that speaks libp2p
 	}
 	e := entry{Peer: id, Seen: time.Now().Unix()}
 	n.mu.Lock()
@@ -276,7 +305,7 @@ func (n *Net) noteBook(id peer.ID) {
 			e.Addrs = append(e.Addrs, text)
 		}
 	}
-	n.book.note(e)
+	return n.book.note(e)
 }
 
 func relayLast(addr ma.Multiaddr) int {

@@ -90,6 +90,70 @@ func TestBook(t *testing.T) {
 	}
 }
 
+// TestBookSoon: what a node that is killed must not forget is in the file within
+// about a second: whom it reached, who is kept since, and nobody else made it write.
+func TestBookSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, done := booked(t)
+		defer done()
+		says := func(what string, parts ...string) {
+			t.Helper()
+			<-time.After(2 * time.Second)
+			text, err := os.ReadFile(b.file)
+			for _, part := range parts {
+				if err != nil || !strings.Contains(string(text), part) {
+					t.Fatalf("%s: the book says %s, %v, want %s in it", what, text, err, part)
+				}
+			}
+		}
+		<-time.After(5 * time.Second) // the first moments are over
+		if _, err := b.Connect(t.Context(), a.Addrs()); err != nil {
+			t.Fatal(err)
+		}
+		says("connected", a.PeerID(), `"dialled":true`)
+		b.Keep(a.PeerID(), nil)
+		says("kept", `"kept":true`)
+	})
+}
+
+// bookedNet is a node with a book.
+type bookedNet struct {
+	*netkit.Net
+
+	file string
+}
+
+// booked are two nodes that run in fake time, the second with a book.
+func booked(t *testing.T) (a *netkit.Net, b bookedNet, done func()) {
+	t.Helper()
+	sim := mocknet.New()
+	file := filepath.Join(t.TempDir(), "peers")
+	var nets []*netkit.Net
+	var stops []func()
+	for _, book := range []string{"", file} {
+		h, err := sim.GenPeer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := netkit.FromHost(h, netkit.DefaultConfig(), netkit.Deps{Log: zerolog.Nop(), Metrics: prometheus.NewRegistry(), BookFile: book})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nets, stops = append(nets, n), append(stops, run(t, n))
+	}
+	if err := sim.LinkAll(); err != nil {
+		t.Fatal(err)
+	}
+	return nets[0], bookedNet{nets[1], file}, func() {
+		for _, stop := range stops {
+			stop()
+		}
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestBookUnreadable: what can not be read is an error, not a new book.
 func TestBookUnreadable(t *testing.T) {
 	d := deps(t)

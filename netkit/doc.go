@@ -69,8 +69,9 @@
 // # On disk
 //
 // The key of [LoadKey], and the peer book (Deps.BookFile): 1,024 peers with up to 16
-// addresses, JSON lines, written within a minute of a change and at the end, whole
-// or not at all. It says who was met where, never why. It is a help, and may be
+// addresses, JSON lines, written whole or not at all: about a second after this node
+// has reached or keeps somebody new, or learns an address of his, within a minute of
+// other changes, and at the end. It says who was met where, never why. It is a help, and may be
 // removed.
 //
 // # Metrics

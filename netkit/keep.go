@@ -46,6 +46,7 @@ func (n *Net) Keep(to string, addrs []string) bool {
 		n.kept[id] = k
 		n.host.ConnManager().Protect(id, keptTag)
 		n.keepNow(id, k)
+		poke(n.book.keeps)
 	}
 	var good []ma.Multiaddr
 	for _, text := range addrs {
