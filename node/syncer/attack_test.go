@@ -235,3 +235,16 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeDeltas: deltas that are larger than a batch go one by one, and all arrive.
+func TestLargeDeltas(t *testing.T) {
+	a, b := newNode(t, "a", options{}), newNode(t, "b", options{})
+	m, large := a.create(), strings.Repeat("v", 1<<20-100)
+	for i := range 6 {
+		m.set(fmt.Sprint("large", i), large)
+		m.set(fmt.Sprint("small", i), "v")
+	}
+	friend := b.join(m.invite(nil))
+	friend.sees("large5", large)
+	equal(t, m, friend)
+}

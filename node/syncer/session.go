@@ -53,6 +53,7 @@ type session struct {
 
 	sent, acked   atomic.Uint64 // batches to the peer
 	folded        atomic.Uint64 // batches from the peer
+	queued        atomic.Int64  // bytes of batches from the peer that are not folded
 	progress      atomic.Int64  // when the peer last got on, in Unix nanoseconds
 	sentDeltas    uint64        // of the producer
 	gotDeltas     uint64
@@ -74,6 +75,7 @@ func (t *talk) session(id ident.ContextID) *session {
 
 // know looks at what this replica holds now.
 func (x *session) know(ctx context.Context) error {
+	defer x.worked(time.Now())
 	k, err := x.s.deps.Contexts.Known(ctx, x.id)
 	if err != nil {
 		return err
@@ -81,6 +83,9 @@ func (x *session) know(ctx context.Context) error {
 	x.mine, x.held, x.missing = toWire(k), k.Held, k.Missing
 	return nil
 }
+
+// worked takes the time that this node took for itself off that without progress.
+func (x *session) worked(began time.Time) { x.progress.Add(int64(time.Since(began))) }
 
 // begin is the session of who opened the stream.
 func (x *session) begin(ctx context.Context) error {
@@ -175,8 +180,12 @@ func (x *session) reader() {
 			}
 			continue
 		}
-		if m.Kind() != wire.KindBatch { // what is in it, shows whether the peer gets on: fold
+		batch, ok := m.(*wire.Batch)
+		if !ok { // what is in it, shows whether the peer gets on: fold
 			x.progress.Store(time.Now().UnixNano())
+		} else if size := int64(sizeOf(batch.Envelopes)); x.queued.Add(size) > max(size, window*wire.MaxBatchBytes) {
+			x.readErr = fmt.Errorf("%w: %w", errOrder, errWindow)
+			return
 		}
 		select {
 		case x.in <- m:
@@ -313,7 +322,9 @@ func (x *session) produce(ctx context.Context, theirs []history.Tip, missing []d
 			page [][]byte
 			err  error
 		)
+		began := time.Now()
 		page, after, more, err = x.s.deps.Contexts.Lacking(ctx, x.id, theirs, after, wire.MaxBatchBytes)
+		x.worked(began)
 		if err != nil {
 			return err
 		}
@@ -351,7 +362,12 @@ func (x *session) wanted(ctx context.Context, ids []delta.ID) error {
 // batches sends envelopes, each batch when the peer has room for it.
 func (x *session) batches(ctx context.Context, page [][]byte) error {
 	for some := range slices.Chunk(page, wire.MaxBatch) {
-		if _, _, err := await(ctx, x, x.credits); err != nil {
+		// A large one goes alone: it is what one delta may be, and the peer keeps it all.
+		credits := 1
+		if sizeOf(some) > wire.MaxBatchBytes {
+			credits = window
+		}
+		if err := x.take(ctx, credits); err != nil {
 			return err
 		}
 		x.sent.Add(1)
@@ -359,8 +375,34 @@ func (x *session) batches(ctx context.Context, page [][]byte) error {
 			return err
 		}
 		x.sentDeltas += uint64(len(some))
+		if credits == 1 {
+			continue
+		}
+		if err := x.take(ctx, 1); err != nil { // it is folded
+			return err
+		}
+		for range credits {
+			x.credits <- struct{}{}
+		}
 	}
 	return nil
+}
+
+// take waits until the peer has room for so many batches.
+func (x *session) take(ctx context.Context, credits int) error {
+	for range credits {
+		if _, _, err := await(ctx, x, x.credits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sizeOf(envelopes [][]byte) (n int) {
+	for _, e := range envelopes {
+		n += len(e)
+	}
+	return n
 }
 
 // consume folds what the peer sends, until it has sent all of the round.
@@ -396,8 +438,9 @@ func (x *session) fold(ctx context.Context, batch *wire.Batch) error {
 	if got.New > 0 {
 		x.progress.Store(time.Now().UnixNano())
 	} else { // what is here already can be sent for ever; but the time that this took is not the peer's
-		x.progress.Add(int64(time.Since(began)))
+		x.worked(began)
 	}
+	x.queued.Add(-int64(sizeOf(batch.Envelopes)))
 	x.gotDeltas += uint64(len(batch.Envelopes))
 	x.refusedDeltas += uint64(len(got.Refused))
 	for _, r := range got.Refused {
