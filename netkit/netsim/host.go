@@ -69,6 +69,9 @@ func (n *Network) host(cfg netkit.Config, at Spot) (host.Host, error) {
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableRelay(),
+		// Or it stops dialling after a partition: what it takes for a network without
+		// UDP is one that was cut.
+		libp2p.UDPBlackHoleSuccessCounter(nil),
 	}
 	h, err := libp2p.New(opts...)
 	if err != nil {
