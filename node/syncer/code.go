@@ -247,6 +247,11 @@ func (s *Syncer) serveBlob(ctx context.Context, t *talk) error {
 	if err := s.mayServe(want.Context, t.peer); err != nil {
 		return err
 	}
+	leave, err := s.takePlace(want.Context, t.peer, s.protocols.blob)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	runs, err := s.deps.Contexts.RunsCode(ctx, want.Context, want.Blob)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mero/netkit"
 	"mero/node/delta"
 	"mero/node/history"
 	"mero/node/ident"
@@ -509,7 +510,7 @@ func (s *Syncer) serveSession(ctx context.Context, t *talk) error {
 	if err := s.mayServe(open.Context, t.peer); err != nil {
 		return err
 	}
-	leave, err := s.takePlace(open.Context, t.peer)
+	leave, err := s.takePlace(open.Context, t.peer, s.protocols.sync)
 	if err != nil {
 		return err
 	}
@@ -530,28 +531,35 @@ func (s *Syncer) serveSession(ctx context.Context, t *talk) error {
 	return nil // what went wrong was said
 }
 
-// maxServed is how many sessions of a context the nodes of one member may have here: it
-// can bind as many as it likes, and is not to have the places of all.
+// maxServed is how many sessions, and as many fetches, of a context the nodes of one
+// member may have here: it can bind as many as it likes, and is not to have the places
+// of all.
 const maxServed = 3
 
-// takePlace counts a session that a peer begins, until leave.
-func (s *Syncer) takePlace(id ident.ContextID, peer string) (leave func(), err error) {
+// holder is whose nodes are served by a protocol.
+type holder struct {
+	protocol string
+	member   ident.PublicKey
+}
+
+// takePlace counts what a peer began, until leave.
+func (s *Syncer) takePlace(id ident.ContextID, peer string, p netkit.Protocol) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.boundLink(id, peer)
 	if l == nil {
 		return nil, refusal(wire.CodeUnbound, errUnbound)
 	}
-	c, member := l.context, l.binding.Member
-	if c.served[member] >= maxServed {
-		return nil, refusal(wire.CodeBusy, errors.New("nodes of your member have enough sessions of that context here"))
+	c, who := l.context, holder{p.ID, l.binding.Member}
+	if c.served[who] >= maxServed {
+		return nil, refusal(wire.CodeBusy, errors.New("nodes of your member are served enough of that context here"))
 	}
-	c.served[member]++
+	c.served[who]++
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if c.served[member]--; c.served[member] == 0 {
-			delete(c.served, member)
+		if c.served[who]--; c.served[who] == 0 {
+			delete(c.served, who)
 		}
 	}, nil
 }

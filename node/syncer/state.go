@@ -70,7 +70,7 @@ type shared struct {
 
 	code, keys, gap, find, provide, repair task
 
-	served map[ident.PublicKey]int // sessions that nodes of a member have begun
+	served map[holder]int // what nodes of a member have begun
 
 	gapFrom string    // who sent the last deltas whose parents were missing
 	moved   time.Time // when heads last changed here

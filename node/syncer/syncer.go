@@ -175,7 +175,7 @@ func (s *Syncer) refresh(ctx context.Context) error {
 			s.metrics.dropped.WithLabelValues(dropContext).Inc()
 			continue
 		}
-		c := &shared{id: id, secret: secret, links: make(map[string]*link), served: make(map[ident.PublicKey]int)}
+		c := &shared{id: id, secret: secret, links: make(map[string]*link), served: make(map[holder]int)}
 		c.find.want(time.Now().Add(firstFind))
 		c.provide.want(time.Now())
 		c.code.want(time.Now())
