@@ -44,6 +44,8 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *netkit.Config) { c.RefuseFor = -time.Second }, "network.refuse_for: -1s"},
 		{func(c *netkit.Config) { c.DialRetryMin = 0 }, "network.dial_retry_min: 0s"},
 		{func(c *netkit.Config) { c.DialRetryMax = time.Millisecond }, "network.dial_retry_max: 1ms"},
+		{func(c *netkit.Config) { c.DialRetryRecent = 0 }, "network.dial_retry_recent: 0s"},
+		{func(c *netkit.Config) { c.DialRecent = -1 }, "network.dial_recent: -1ns"},
 	} {
 		cfg := netkit.DefaultConfig()
 		tt.change(&cfg)

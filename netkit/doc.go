@@ -13,7 +13,8 @@
 // anything runs, and answers the connections of others from then on. [Net.Run]
 // starts Kademlia, the gossip router and the protocols of [Net.Handle], dials the
 // entry points, the peers of [Net.Keep] and the best of the peer book, dials them
-// again when they are lost, looks for nodes on the local network when asked to,
+// again when they are lost (every two seconds for a while, so that the end of a fault
+// of the network is noticed soon), looks for nodes on the local network when asked to,
 // and measures round trips. When its context ends it stops all of that, breaks off
 // the streams, waits for who serves them, closes the host and returns; no goroutine
 // is left. [Net.Close] does the same, also for a Net that never ran.

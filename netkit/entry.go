@@ -33,14 +33,14 @@ func (n *Net) keepEntry(ctx context.Context, entry peer.AddrInfo, wake <-chan st
 	defer n.host.ConnManager().Unprotect(entry.ID, protectTag)
 	log := n.log.With().Stringer("entry", entry.ID).Strs("addrs", texts(entry.Addrs)).Logger()
 	n.stayConnected(ctx, entry.ID, wake, keeping{
-		dial: func(ctx context.Context) error {
-			err := n.dial(ctx, entry)
+		dial:  func(ctx context.Context) error { return n.dial(ctx, entry) },
+		known: func() peer.AddrInfo { return entry },
+		tried: func(err error) {
 			result := dialConnected
 			if err != nil {
 				result = dialFailed
 			}
 			n.metrics.dials.WithLabelValues(result).Inc()
-			return err
 		},
 		connected: func() { log.Info().Msg("entry point connected") },
 		failed: func(err error, failures int, wait time.Duration) {
@@ -74,6 +74,12 @@ func retryAfter(low, high time.Duration, failures int) time.Duration {
 		wait = min(high, low<<failures)
 	}
 	return wait - rand.N(wait/2+1) //nolint:gosec // nobody gains by foreseeing it
+}
+
+// retrySoon is how long after the beginning of an attempt the next one is made, of a
+// peer that was connected not long ago: less a random part of up to a quarter.
+func retrySoon(every time.Duration) time.Duration {
+	return every - rand.N(every/4+1) //nolint:gosec // nobody gains by foreseeing it
 }
 
 // reason is a dial's error on one line: what each address answered.

@@ -100,6 +100,8 @@ func (n *Net) keepNow(id peer.ID, k *kept) {
 	k.stop = n.spawn(func(ctx context.Context) {
 		n.stayConnected(ctx, id, k.wake, keeping{
 			dial:      func(ctx context.Context) error { return n.reach(ctx, id) },
+			known:     func() peer.AddrInfo { return n.knownAddrs(id) },
+			tried:     func(error) {},
 			connected: func() { log.Debug().Msg("kept peer connected") },
 			failed: func(err error, failures int, wait time.Duration) {
 				log.Debug().Str("reason", reason(err)).Int("failures", failures).Dur("next_try_ms", wait).Msg("kept peer is not connected")
@@ -110,22 +112,47 @@ func (n *Net) keepNow(id peer.ID, k *kept) {
 
 // keeping is what differs between those that this node stays connected to.
 type keeping struct {
-	dial      func(context.Context) error
+	dial      func(context.Context) error // at all addresses that can be found
+	known     func() peer.AddrInfo        // where it was
+	tried     func(error)                 // after each attempt
 	connected func()
 	failed    func(err error, failures int, wait time.Duration)
 }
 
+const (
+	// hangs is how long an attempt may take that is made again soon, or hangsTrips
+	// round trips if that is more: a new one tells sooner that the network is well
+	// again than one whose packets are repeated with growing pauses.
+	hangs      = 2500 * time.Millisecond
+	hangsTrips = 8
+	// soonest is the shortest pause between two of these attempts.
+	soonest = 250 * time.Millisecond
+	// patient is which of these attempts may take as long as any: a machine or a line
+	// may have become too slow for the others.
+	patient = 8
+	// lookEvery is before which of them Kademlia is asked where the peer is.
+	lookEvery = 32
+)
+
 // stayConnected keeps this node connected to one peer until ctx ends.
 func (n *Net) stayConnected(ctx context.Context, id peer.ID, wake <-chan struct{}, k keeping) {
 	failures := 0
+	var last time.Time // when it was connected for some time
 	for {
-		err := k.dial(ctx)
+		began := time.Now()
+		recent := !last.IsZero() && began.Sub(last) < n.cfg.DialRecent
+		dial := k.dial
+		if recent {
+			dial = func(ctx context.Context) error { return n.dialRecent(ctx, k.known(), failures) }
+		}
+		err := dial(ctx)
+		k.tried(err)
 		if err == nil {
 			k.connected()
 			since := time.Now()
 			n.awaitLoss(ctx, id, wake)
 			if time.Since(since) >= steady {
-				failures = 0
+				failures, last = 0, time.Now()
 				continue
 			}
 			err = errLostSoon
@@ -134,10 +161,34 @@ func (n *Net) stayConnected(ctx context.Context, id peer.ID, wake <-chan struct{
 			return
 		}
 		wait := retryAfter(n.cfg.DialRetryMin, n.cfg.DialRetryMax, failures)
+		if recent {
+			wait = min(wait, max(soonest, retrySoon(n.cfg.DialRetryRecent)-time.Since(began)))
+		}
 		failures++
 		k.failed(err, failures, wait)
 		n.pause(ctx, wait, id, wake)
 	}
+}
+
+// dialRecent dials a peer that was connected not long ago, where it was. Kademlia is
+// asked meanwhile, now and then, whether it is somewhere else.
+func (n *Net) dialRecent(ctx context.Context, to peer.AddrInfo, failures int) error {
+	if n.standings.refuses(to.ID) {
+		return ErrRefused
+	}
+	if n.isConnected(to.ID) {
+		return nil
+	}
+	if failures%lookEvery == patient/2 {
+		n.start(func(ctx context.Context) { n.lookUp(ctx, to) }) // which remembers what it finds
+	}
+	limit := max(hangs, hangsTrips*n.host.Peerstore().LatencyEWMA(to.ID))
+	if failures%patient == patient-1 {
+		limit = dialTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return n.dial(ctx, to)
 }
 
 // awaitLoss returns when the peer is no longer connected, or ctx has ended.

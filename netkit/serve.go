@@ -173,7 +173,7 @@ func (n *Net) reach(ctx context.Context, id peer.ID) error {
 	case n.isConnected(id):
 		return nil
 	}
-	known := peer.AddrInfo{ID: id, Addrs: append(n.host.Peerstore().Addrs(id), n.book.addrs(id)...)}
+	known := n.knownAddrs(id)
 	err := errors.New("no address is known")
 	if len(known.Addrs) > 0 {
 		if err = n.dial(ctx, known); err == nil {
@@ -194,6 +194,11 @@ func (n *Net) reach(ctx context.Context, id peer.ID) error {
 		return ctx.Err()
 	}
 	return fmt.Errorf("%w: %s: %s", ErrUnreachable, id, reason(err))
+}
+
+// knownAddrs are the addresses of a peer that somebody told, or that it had before.
+func (n *Net) knownAddrs(id peer.ID) peer.AddrInfo {
+	return peer.AddrInfo{ID: id, Addrs: append(n.host.Peerstore().Addrs(id), n.book.addrs(id)...)}
 }
 
 // isConnected reports whether there is a connection, be it through a relay.

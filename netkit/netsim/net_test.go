@@ -101,6 +101,42 @@ func TestNet(t *testing.T) {
 	})
 }
 
+// TestHeal: after a partition of minutes nodes that were connected before are
+// connected again within seconds, entry points and kept peers.
+func TestHeal(t *testing.T) {
+	for name, keep := range map[string]bool{"entry point": false, "kept": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := netsim.New(1)
+				n.SetAll(netsim.Link{Latency: 20 * time.Millisecond})
+				all := newNets(t, n, 3)
+				defer all.stop()
+				from, to := 1, 0
+				if keep {
+					from, to = 2, 1
+					all.keep()
+				}
+				<-time.After(time.Minute)
+				for i := range 6 {
+					n.Partition([]netsim.Spot{spot(from)})
+					<-time.After(time.Duration(i+1) * 73 * time.Second)
+					if all.linked(from, to) {
+						t.Fatal("still connected in the partition")
+					}
+					n.Heal()
+					start := time.Now()
+					for !all.linked(from, to) {
+						<-time.After(10 * time.Millisecond)
+						if time.Since(start) > 3*time.Second {
+							t.Fatalf("round %d: not connected 3 s after the heal", i)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
 // heard is who got what on a topic, and when.
 type heard struct {
 	mu   sync.Mutex
