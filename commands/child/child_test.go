@@ -18,18 +18,18 @@ func TestMain(m *testing.M) {
 	}
 	for _, entry := range os.Environ() {
 		if strings.HasPrefix(entry, "MERO_") {
-			os.Stderr.WriteString("it sees " + entry)
+			_, _ = os.Stderr.WriteString("it sees " + entry)
 			os.Exit(1)
 		}
 	}
 	switch os.Args[1] {
 	case "fail":
-		os.Stderr.WriteString("no such port")
+		_, _ = os.Stderr.WriteString("no such port")
 		os.Exit(1)
 	case "end":
-		os.Stdout.WriteString("ready\n")
+		_, _ = os.Stdout.WriteString("ready\n")
 	case "stay":
-		os.Stdout.WriteString("ready\n")
+		_, _ = os.Stdout.WriteString("ready\n")
 		_, _ = io.Copy(io.Discard, os.Stdin) // an interrupt ends it
 	}
 }

@@ -40,7 +40,7 @@ func rootHelp(w io.Writer, t *Tree) {
 	_ = tw.Flush() // w remembers the error
 	show.Line(w, "\nflags, anywhere on the line:")
 	flagHelp(w, t.globals)
-	show.Line(w, "\nA first node:\n  mero node run &\n  mero app install example:kv\n\n`mero guide` is the handbook; `mero GROUP --help` and `mero GROUP VERB --help` say more.")
+	show.Line(w, "\nA first node:\n  mero node run &\n  mero app install example:kv\n\nA network of nodes to try things on: mero devnet\n\n`mero guide` is the handbook; `mero GROUP --help` and `mero GROUP VERB --help` say more.")
 }
 
 func groupHelp(w io.Writer, g *Group) {
