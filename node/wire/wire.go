@@ -88,9 +88,9 @@ func blank(k Kind) Message {
 		KindKeys: func() Message { return new(Keys) }, KindPublish: func() Message { return new(Publish) },
 		KindAnnounce: func() Message { return new(Announce) },
 	}
-	for i, make := range all {
-		if Kind(i) == k && make != nil {
-			return make()
+	for i, fresh := range all {
+		if Kind(i) == k && fresh != nil {
+			return fresh()
 		}
 	}
 	return nil
