@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -22,6 +24,8 @@ const (
 	provideEvery = 6 * time.Hour
 	// maxFound is how many nodes one search follows.
 	maxFound = 16
+	// maxGreets is how many of them are greeted at a time.
+	maxGreets = 8
 )
 
 // findMembers looks for members' nodes of a context in the DHT, unless enough are
@@ -42,11 +46,15 @@ func (s *Syncer) findMembers(ctx context.Context, c *shared) bool {
 	if connected >= enough {
 		return true
 	}
+	// Each has its own time: who does not answer costs the others nothing.
+	var all errgroup.Group
+	defer func() { _ = all.Wait() }() // each tells by itself
+	all.SetLimit(maxGreets)
+	if connected == 0 {
+		all.Go(func() error { s.goBack(ctx, c); return nil })
+	}
 	step, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	if connected == 0 && s.goBack(step, c) {
-		return true
-	}
 	found, err := s.deps.Net.FindProviders(step, c.secret.Rendezvous(), maxFound)
 	if err != nil {
 		s.log.Debug().Err(err).Stringer("context", c.id).Msg("no members were found")
@@ -63,29 +71,36 @@ func (s *Syncer) findMembers(ctx context.Context, c *shared) bool {
 		if known {
 			continue
 		}
-		// The hello dials it; anybody can claim to hold a context, so it is not kept
-		// before it has shown a binding.
-		if err := s.hello(step, id); err != nil {
-			s.log.Debug().Err(err).Str("peer", id).Msg("somebody whom the DHT names did not answer")
-		}
+		all.Go(func() error { s.greetFound(ctx, id); return nil })
 	}
 	return true
 }
 
+// greetFound says hello to somebody whom the DHT names. The hello dials it; anybody can
+// claim to hold a context, so it is not kept before it has shown a binding.
+func (s *Syncer) greetFound(ctx context.Context, id string) {
+	step, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	if err := s.hello(step, id); err != nil {
+		s.log.Debug().Err(err).Str("peer", id).Msg("somebody whom the DHT names did not answer")
+	}
+}
+
 // goBack connects to where this node came into a context: the addresses in its own
 // invitation. The hello is said when the connection is noticed.
-func (s *Syncer) goBack(ctx context.Context, c *shared) bool {
+func (s *Syncer) goBack(ctx context.Context, c *shared) {
+	step, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
 	addrs, err := s.deps.Contexts.Ways(c.id)
 	if err != nil || len(addrs) == 0 {
-		return false
+		return
 	}
-	peer, err := s.deps.Net.Connect(ctx, addrs)
+	peer, err := s.deps.Net.Connect(step, addrs)
 	if err != nil {
 		s.log.Debug().Err(err).Stringer("context", c.id).Msg("nobody is where the invitation leads")
-		return false
+		return
 	}
 	s.greetSoon(peer)
-	return true
 }
 
 // provide tells the DHT that this node holds a context.
