@@ -27,6 +27,7 @@ func (n *node) answers(name string, answer func(s *netkit.Stream)) {
 
 // reply writes a message, to whoever still listens.
 func reply(t testing.TB, s *netkit.Stream, m wire.Message) {
+	t.Helper()
 	send(t, s, message(t, m))
 }
 
