@@ -2,8 +2,11 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -24,6 +27,7 @@ type appDoc struct {
 	Source        string      `json:"source"`
 	Metadata      string      `json:"metadata,omitempty"`
 	InstalledAt   time.Time   `json:"installedAt"`
+	Aliases       []string    `json:"aliases,omitempty"`
 }
 
 func newAppDoc(a api.Application) appDoc {
@@ -46,15 +50,33 @@ func appList() *line.Verb {
 			if err != nil {
 				return err
 			}
+			aliases, err := client.Aliases(ctx, api.AliasScope{Kind: api.AliasApplication})
+			var refused *api.Error
+			if err != nil && (!errors.As(err, &refused) || refused.Kind != api.KindDenied) {
+				return err // a token for applications alone shows no names
+			}
 			docs := make([]appDoc, 0, len(apps))
 			for _, a := range apps {
-				docs = append(docs, newAppDoc(a))
+				doc := newAppDoc(a)
+				doc.Aliases = line.AliasesOf(aliases, api.ID(a.ID))
+				docs = append(docs, doc)
 			}
-			return line.List(e, docs, []string{"APPLICATION", "PACKAGE", "VERSION", "SIZE", "SOURCE"}, func(a appDoc) []string {
-				return []string{e.ID(a.ApplicationID), a.Package, a.Version, show.Bytes(a.Size), a.Source}
+			return line.List(e, docs, []string{"APPLICATION", "ALIAS", "PACKAGE", "VERSION", "SIZE", "SOURCE"}, func(a appDoc) []string {
+				return []string{e.ID(a.ApplicationID), strings.Join(a.Aliases, " "), a.Package, a.Version, show.Bytes(a.Size), sourceText(a.Source)}
 			})
 		},
 	}
+}
+
+// sourceText is where code came from: the name alone of a file that was uploaded, since
+// nobody knows where it was.
+func sourceText(source string) string {
+	if name, ok := strings.CutPrefix(source, "file:///"); ok && !strings.Contains(name, "/") {
+		if plain, err := url.PathUnescape(name); err == nil {
+			return show.Printable(plain)
+		}
+	}
+	return show.Printable(source)
 }
 
 func appGet() *line.Verb {
@@ -71,7 +93,7 @@ func appGet() *line.Verb {
 				return e.Object(doc, func(w io.Writer) {
 					show.Pairs(
 						w, "application", e.ID(doc.ApplicationID), "package", doc.Package, "version", doc.Version,
-						"size", show.Bytes(doc.Size), "source", doc.Source, "blob", e.ID(doc.BlobID),
+						"size", show.Bytes(doc.Size), "source", sourceText(doc.Source), "blob", e.ID(doc.BlobID),
 						"metadata", doc.Metadata, "installed", show.Time(doc.InstalledAt),
 					)
 				})

@@ -22,6 +22,9 @@ type dryDoc struct {
 	Changes []changeDoc     `json:"stateChanges"`
 	Events  []eventDoc      `json:"events"`
 	Logs    []string        `json:"logs"`
+	// Operations are on collections that the host manages; the state changes are what
+	// they come to.
+	Operations *api.OperationsPayload `json:"operations,omitempty"`
 }
 
 type changeDoc struct {
@@ -96,7 +99,7 @@ func orNull(doc json.RawMessage) json.RawMessage {
 }
 
 func printDryRun(e *line.Env, r api.CallResponse) error {
-	doc := dryDoc{Output: orNull(r.Output), Changes: []changeDoc{}, Events: []eventDoc{}, Logs: r.Logs}
+	doc := dryDoc{Output: orNull(r.Output), Changes: []changeDoc{}, Events: []eventDoc{}, Logs: r.Logs, Operations: r.Operations}
 	if doc.Logs == nil {
 		doc.Logs = []string{}
 	}

@@ -100,5 +100,7 @@ func checkJSON(flag, text string) error {
 		}
 		return nil
 	}
-	return &line.UsageError{Text: flag + " is not JSON: " + err.Error() + " in " + text, Cause: err}
+	return &line.UsageError{
+		Text: flag + " is not JSON: " + err.Error() + " in " + text + "; in quotes for the shell it is " + flag + ` '{"key":"value"}'`, Cause: err,
+	}
 }

@@ -111,9 +111,18 @@ func (t *toolchain) compile(ctx context.Context, dir, file string, flags ...stri
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil && len(out) > 0:
-		return &CompileError{strings.TrimRight(string(out), "\n")}
+		return &CompileError{explained(strings.TrimRight(string(out), "\n"))}
 	case err != nil:
 		return fmt.Errorf("run %s: %w", t.tool, err)
 	}
 	return nil
+}
+
+// explained adds to the compiler's words what they leave open: why a package is not
+// found that is elsewhere in the world.
+func explained(words string) string {
+	if strings.Contains(words, "GOPROXY=off") || strings.Contains(words, " is not in std") {
+		words += "\nApplications have the standard library and mero/node/sdk; nothing else is fetched."
+	}
+	return words
 }

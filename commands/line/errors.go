@@ -166,6 +166,7 @@ func answerCodes() map[string]answerCode {
 		api.KindContextNotFound:     {ExitNotFound, "see mero context list"},
 		api.KindDeltaNotFound:       {ExitNotFound, DeltaHint},
 		api.KindStateNotFound:       {ExitNotFound, StateHint},
+		api.KindTooEarly:            {ExitNotFound, ""}, // it says from when there is one
 		api.KindSameApplication:     {ExitFailed, "see mero context get"},
 		api.KindApplicationNotFound: {ExitNotFound, "see mero app list"},
 		api.KindAliasNotFound:       {ExitNotFound, "see mero alias list"},

@@ -22,7 +22,7 @@ func callError(typ, kind, text string) error {
 
 // TestExplain holds the table from errors to exit codes, which scripts rely on.
 func TestExplain(t *testing.T) {
-	const interrupted = true
+	const interrupted, noHint = true, "none"
 	signalled, cancel := context.WithCancelCause(t.Context())
 	cancel(ErrInterrupted)
 	guest := "guest panicked: " + strings.Repeat("long ", 1000) + "at src/lib.rs:1:2"
@@ -44,6 +44,8 @@ func TestExplain(t *testing.T) {
 		{"no context", false, &api.Error{Status: http.StatusNotFound, Kind: api.KindContextNotFound}, ExitNotFound, "context list"},
 		{"no alias", false, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindAliasNotFound}, ExitNotFound, "alias list"},
 		{"guest in init", false, &api.Error{Status: http.StatusInternalServerError, Kind: api.KindGuest}, ExitApplication, ""},
+		{"before it began", false, &api.Error{Status: http.StatusNotFound, Kind: api.KindTooEarly}, ExitNotFound, noHint},
+		{"nothing there", false, &api.Error{Status: http.StatusNotFound, Kind: api.KindStateNotFound}, ExitNotFound, "context state"},
 		{"init: arguments", false, &api.Error{Status: http.StatusUnprocessableEntity, Kind: api.KindArguments}, ExitUsage, "app methods"},
 		{"timed out there", false, &api.Error{Status: http.StatusGatewayTimeout, Kind: api.KindTimeout}, ExitTimeout, ""},
 		{"other node", false, &api.Error{Status: http.StatusNotFound}, ExitNotFound, ""},
@@ -74,7 +76,7 @@ func TestExplain(t *testing.T) {
 				ctx = signalled
 			}
 			got := explain(ctx, tt.err)
-			if got.code != tt.want || !strings.Contains(got.hint, tt.hint) {
+			if got.code != tt.want || !strings.Contains(got.hint, tt.hint) && (tt.hint != noHint || got.hint != "") {
 				t.Fatalf("got code %d, hint %q; want %d, %q", got.code, got.hint, tt.want, tt.hint)
 			}
 			if tt.want == ExitApplication && !strings.Contains(got.message, tt.err.Error()) {

@@ -59,7 +59,9 @@ func explainStopped(err error) error {
 		return &FailedError{Code: ExitNotFound, Text: "there is no such context in this home", Hint: "mero context list shows those of a running node", Cause: err}
 	case errors.Is(err, inspect.ErrDeltaNotFound):
 		return &FailedError{Code: ExitNotFound, Text: err.Error(), Hint: DeltaHint, Cause: err}
-	case errors.Is(err, inspect.ErrStateNotFound), errors.As(err, &before):
+	case errors.As(err, &before):
+		return &FailedError{Code: ExitNotFound, Text: err.Error(), Cause: err}
+	case errors.Is(err, inspect.ErrStateNotFound):
 		return &FailedError{Code: ExitNotFound, Text: err.Error(), Hint: StateHint, Cause: err}
 	case errors.Is(err, inspect.ErrPath):
 		return &UsageError{Text: err.Error(), Cause: err}

@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -33,10 +34,11 @@ func (p Printer) State(page *api.StatePage) {
 		"path", strings.Join(path, " "),
 	)
 	Line(p.W, "")
-	p.stateNode("", &page.State)
+	p.stateNode("", &page.State, page.Path)
 }
 
-func (p Printer) stateNode(indent string, n *api.StateNode) {
+// stateNode prints a node and what is in it; path leads to it.
+func (p Printer) stateNode(indent string, n *api.StateNode, path []string) {
 	top := n.Key == ""
 	if head := p.stateHead(n); !top || n.Kind != api.StateRoot && n.Kind != api.StateKeys {
 		Line(p.W, "%s%s", indent, head)
@@ -45,18 +47,27 @@ func (p Printer) stateNode(indent string, n *api.StateNode) {
 		Line(p.W, "nothing")
 	}
 	for i := range n.Entries {
-		p.stateNode(indent, &n.Entries[i])
+		p.stateNode(indent, &n.Entries[i], append(slices.Clone(path), n.Entries[i].Key))
 	}
 	if n.More {
 		more := "and more"
 		if n.Length != nil && n.Next == "" {
 			more = "there is more"
 		}
-		if n.Next != "" {
-			more += ": --after " + shellWord(n.Next)
-		}
-		Line(p.W, "%s… %s", indent, more)
+		Line(p.W, "%s… %s: %s", indent, more, stateCommand(path, n.Next))
 	}
+}
+
+// stateCommand is what to type to see the rest of a node.
+func stateCommand(path []string, after string) string {
+	words := []string{"mero context state CONTEXT"}
+	for _, word := range path {
+		words = append(words, shellWord(Printable(word)))
+	}
+	if after != "" {
+		words = append(words, "--after", shellWord(Printable(after)))
+	}
+	return strings.Join(words, " ")
 }
 
 // stateHead is the line of a node.
@@ -147,7 +158,11 @@ func (p Printer) DryRun(r *api.CallResponse) {
 		output = "null"
 	}
 	Line(p.W, "%s", output)
-	Line(p.W, "%d state changes, %d events; nothing was committed", len(r.Changes), len(r.Events))
+	changes := Count(len(r.Changes), "state change")
+	if r.Operations != nil {
+		changes = Count(len(r.Operations.List)+r.Operations.More, "operation")
+	}
+	Line(p.W, "%s, %s; nothing was committed", changes, Count(len(r.Events), "event"))
 	if r.Operations != nil {
 		p.operations(r.Operations)
 	} else if len(r.Changes) > 0 {

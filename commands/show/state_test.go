@@ -33,7 +33,8 @@ func TestState(t *testing.T) {
 		{Key: "n", Kind: api.StateCounter, Value: &api.Content{Size: 2, JSON: []byte("-7")}, Written: wrote},
 		{Key: "t", Kind: api.StateText, Length: &two, Text: &text},
 		{Key: "raw", Kind: api.StateValue, Value: &api.Content{Size: 1 << 20}, Cut: true},
-		{Key: "s", Kind: api.StateSet, Length: &two, More: true, Entries: []api.StateNode{{Key: "e", Kind: api.StateValue}}},
+		{Key: "s", Kind: api.StateSet, Length: &two, More: true, Next: "\x1b[m", Entries: []api.StateNode{{Key: "e", Kind: api.StateValue}}},
+		{Key: "l", Kind: api.StateList, Length: &two, More: true},
 	}}}
 	got := printed(func(p show.Printer) { p.State(&page) })
 	_, got, _ = strings.Cut(got, "\n\n")
@@ -41,7 +42,7 @@ func TestState(t *testing.T) {
 	want := `m: map, written once, 2  made` + by + `
   \x1b[31mred = "\x1b[m"  by somebody ` + show.Time(at) + ` (the delta is not here)
   long = "` + strings.Repeat("x", 199) + `…
-  … and more: --after 'it'\''s'
+  … and more: mero context state CONTEXT m --after 'it'\''s'
 r: register = (not set)
 big: register = (large: ask for it by its path)
 n: counter = -7 ` + by + `
@@ -49,7 +50,9 @@ t: text, 2 = "line\n\x1b[2J"
 raw = 1.0 MiB
 s: set, 2
   e
-  … there is more
+  … and more: mero context state CONTEXT s --after '\x1b[m'
+l: list, 2
+  … there is more: mero context state CONTEXT l
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -102,5 +105,21 @@ func TestDelta(t *testing.T) {
 	d.Payload, d.Unopened = nil, "no key"
 	if got := printed(func(p show.Printer) { p.Delta(&d) }); !strings.Contains(got, "cannot be read: no key") {
 		t.Errorf("unopened:\n%s", got)
+	}
+}
+
+// TestDryRun: what is counted is what is listed.
+func TestDryRun(t *testing.T) {
+	r := api.CallResponse{
+		Changes: make([]api.StateChange, 5), Events: []api.Event{{Kind: "seen", Data: api.Bytes("now")}},
+		Operations: &api.OperationsPayload{List: []api.OperationDetail{{Name: "erase", Path: []string{"l"}, Kind: "list", Count: 2}}, More: 2},
+	}
+	got := printed(func(p show.Printer) { p.DryRun(&r) })
+	if want := "null\n3 operations, 1 event; nothing was committed\n"; !strings.HasPrefix(got, want) || !strings.Contains(got, "\nerase l: 2 elements\n") {
+		t.Errorf("got %s", got)
+	}
+	r.Operations, r.Events = nil, nil
+	if got := printed(func(p show.Printer) { p.DryRun(&r) }); !strings.HasPrefix(got, "null\n5 state changes, 0 events; ") {
+		t.Errorf("got %s", got)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // State shows what a context's state is, or was. What the path does not lead to is
-// an *Error with KindStateNotFound, as is a time before the context began.
+// an *Error with KindStateNotFound, a time before the context began KindTooEarly.
 func (c *Client) State(ctx context.Context, id ident.ContextID, q StateQuery) (StatePage, error) {
 	return data[StatePage](ctx, c, request{method: http.MethodGet, path: dagPath(id, "state"), query: q.Values()})
 }

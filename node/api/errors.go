@@ -38,6 +38,7 @@ const (
 	KindContextNotFound     = "context_not_found"
 	KindDeltaNotFound       = "delta_not_found"
 	KindStateNotFound       = "state_not_found"
+	KindTooEarly            = "too_early" // there was no state yet
 	KindSameApplication     = "same_application"
 	KindContextExists       = "context_exists"
 	KindDamaged             = "damaged"

@@ -100,7 +100,7 @@ func newRules() []rule {
 		{match: is(replica.ErrContextNotFound), status: http.StatusNotFound, kind: api.KindContextNotFound, text: "Context not found", rpc: api.RPCContextNotFound},
 		{match: is(inspect.ErrDeltaNotFound), status: http.StatusNotFound, kind: api.KindDeltaNotFound},
 		{match: is(inspect.ErrStateNotFound), status: http.StatusNotFound, kind: api.KindStateNotFound},
-		{match: as[*inspect.BeforeError], status: http.StatusNotFound, kind: api.KindStateNotFound},
+		{match: as[*inspect.BeforeError], status: http.StatusNotFound, kind: api.KindTooEarly},
 		{match: is(inspect.ErrDamagedState), status: http.StatusConflict, kind: api.KindDamaged},
 		{match: is(replica.ErrDamagedLog), status: http.StatusConflict, kind: api.KindDamaged, rpc: api.RPCInternal},
 		{match: is(replica.ErrBusyFolding), status: http.StatusServiceUnavailable, kind: api.KindBusy, rpc: api.RPCInternal},

@@ -86,7 +86,7 @@ func TestErrorTable(t *testing.T) {
 		{&aliasError{"bob"}, 404, api.KindAliasNotFound, api.RPCAliasResolutionFailed, `{"alias":"bob"}`, ""},
 		{&outputError{errors.New("eof")}, 422, api.KindOutput, api.RPCSerde, `{"message":"eof"}`, ""},
 		{inspect.ErrStateNotFound, 404, api.KindStateNotFound, "", "", ""},
-		{&inspect.BeforeError{}, 404, api.KindStateNotFound, "", "", ""},
+		{&inspect.BeforeError{}, 404, api.KindTooEarly, "", "", ""},
 		{inspect.ErrDamagedState, 409, api.KindDamaged, "", "", ""},
 		{replica.ErrSameApp, 409, api.KindSameApplication, "", "", ""},
 		{&replica.VoidError{Cause: replica.ErrNotHolder}, 403, api.KindUnauthorized, "", "", ""},

@@ -98,7 +98,7 @@ func TestStateBadInput(t *testing.T) {
 		"at=":                     {400, api.KindInvalid, "at"},
 		"at=" + long:              {400, api.KindInvalid, "at"},
 		"at=" + someID:            {404, api.KindDeltaNotFound, ""},
-		"at=1990-01-01T00:00:00Z": {404, api.KindStateNotFound, "it began at"},
+		"at=1990-01-01T00:00:00Z": {404, api.KindTooEarly, "it began at"},
 	} {
 		name, value, _ := strings.Cut(query, "=")
 		value, more, _ := strings.Cut(value, "&")
@@ -181,7 +181,7 @@ func TestStateClient(t *testing.T) {
 		t.Errorf("got %+v", page.State)
 	}
 	var failed *api.Error
-	if _, err := client.State(t.Context(), c.ContextID, api.StateQuery{Time: time.Unix(1, 0)}); !errors.As(err, &failed) || failed.Kind != api.KindStateNotFound {
+	if _, err := client.State(t.Context(), c.ContextID, api.StateQuery{Time: time.Unix(1, 0)}); !errors.As(err, &failed) || failed.Kind != api.KindTooEarly {
 		t.Errorf("before genesis: %v", err)
 	}
 	req := api.UpdateAppRequest{ApplicationID: l.installMore(), ExecutorPublicKey: c.MemberPublicKey}
