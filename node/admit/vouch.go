@@ -18,50 +18,55 @@ func (r *Rolls) Vouched(id ident.ContextID, member ident.PublicKey, admissions [
 
 // Vouch checks that admissions, each the envelope of a member delta, lead to a member
 // that is not known here: the first one is by a known member, each further one by who the
-// one before admits, and the last one admits the member. Whether they count, their place
-// in the context will tell. Errors: members.ErrNotMember for admissions that do not lead
-// there, those of opening them.
+// one before admits, each of whom may admit, and the last one admits the member. Whether
+// they count, their place in the context will tell. Errors: members.ErrNotMember for
+// admissions that do not lead there, those of opening them.
 func Vouch(view *store.View, v *members.View, member ident.PublicKey, admissions [][]byte) error {
-	known := func(key ident.PublicKey) bool { _, ok := v.Get(key); return ok }
-	for _, raw := range admissions {
-		next, err := admitted(view, known, raw)
+	var last delta.Admit
+	for i, raw := range admissions {
+		may := func(key ident.PublicKey) bool { m, ok := v.Get(key); return ok && m.May(members.ManageMembers) }
+		if i > 0 {
+			by := members.Member{Key: last.Key, Role: members.Role(last.Role)}
+			may = func(key ident.PublicKey) bool { return key == by.Key && by.May(members.ManageMembers) }
+		}
+		next, err := admitted(view, may, raw)
 		if err != nil {
 			return fmt.Errorf("admission: %w", err)
 		}
-		known = func(key ident.PublicKey) bool { return key == next }
+		last = *next
 	}
-	if len(admissions) == 0 || !known(member) {
+	if len(admissions) == 0 || last.Key != member {
 		return fmt.Errorf("admission: %w: none of %s is shown", members.ErrNotMember, member)
 	}
 	return nil
 }
 
-// admitted is who a member delta by somebody who is known admits.
-func admitted(view *store.View, known func(ident.PublicKey) bool, raw []byte) (ident.PublicKey, error) {
+// admitted is what a member delta by somebody who may says of whom it admits.
+func admitted(view *store.View, may func(ident.PublicKey) bool, raw []byte) (*delta.Admit, error) {
 	d, err := delta.Open(raw)
 	if err != nil {
-		return ident.PublicKey{}, err
+		return nil, err
 	}
 	h := d.Header()
-	if h.Context != view.Context().ID || h.Kind != delta.KindMember || !known(h.Author) {
-		return ident.PublicKey{}, fmt.Errorf("%w: %s", members.ErrNotMember, h.Author)
+	if h.Context != view.Context().ID || h.Kind != delta.KindMember || !may(h.Author) {
+		return nil, fmt.Errorf("%w: %s", members.ErrNotMember, h.Author)
 	}
 	key, err := view.EpochKey(h.Epoch)
 	if err != nil {
-		return ident.PublicKey{}, err
+		return nil, err
 	}
 	payload, err := d.Payload(key)
 	if err != nil {
-		return ident.PublicKey{}, err
+		return nil, err
 	}
 	change, err := delta.DecodeMember(payload)
 	if err != nil {
-		return ident.PublicKey{}, err
+		return nil, err
 	}
 	if change.Admit == nil {
-		return ident.PublicKey{}, fmt.Errorf("%w: it admits nobody", members.ErrNotMember)
+		return nil, fmt.Errorf("%w: it admits nobody", members.ErrNotMember)
 	}
-	return change.Admit.Key, nil
+	return change.Admit, nil
 }
 
 // maxOpened bounds how many member deltas are opened to find one's own admission.

@@ -11,6 +11,7 @@ import (
 
 	"mero/netkit"
 	"mero/node/delta"
+	"mero/node/ident"
 	"mero/node/members"
 	"mero/node/replica"
 	"mero/node/syncer"
@@ -246,4 +247,37 @@ func TestLargeDeltas(t *testing.T) {
 	friend := b.join(m.invite(nil))
 	friend.sees("large5", large)
 	equal(t, m, friend)
+}
+
+// TestFalseVoucher: a member that may not admit makes nobody somebody to be asked.
+func TestFalseVoucher(t *testing.T) {
+	o := newOutlaw(t)
+	m := o.bind()
+	view, err := o.store.View(m.context)
+	must(t, err)
+	defer view.Close()
+	own, err := view.Identities()
+	must(t, err)
+	key, err := view.EpochKey(view.Context().Epoch)
+	must(t, err)
+	puppet := ident.NewPrivateKey()
+	seal, err := ident.NewSealKey()
+	must(t, err)
+	form, err := delta.EncodeMember(delta.Member{Admit: &delta.Admit{
+		Key: puppet.Public(), Seal: seal.Public(), Role: uint8(members.Plain), Invitation: []byte("i"), Request: []byte("r"),
+	}})
+	must(t, err)
+	d, err := delta.Seal(delta.Header{
+		Context: m.context, Kind: delta.KindMember, Author: m.key, Incarnation: own[0].Incarnation, Seq: 1,
+		Time: delta.NextTime(time.Now()), Parents: []delta.ID{{1}},
+	}, form, key, nil, own[0].PrivateKey(), nil)
+	must(t, err)
+	now := time.Now().UTC().Truncate(time.Second)
+	b := members.Binding{Context: m.context, Peer: o.net.PeerID(), Role: members.Plain, Time: now, Expires: now.Add(time.Hour)}
+	must(t, b.Sign(puppet))
+	secret, err := o.set.Secret(m.context)
+	must(t, err)
+	if got := o.greet(secret, wire.Bound{Binding: b.Encode(), Admissions: [][]byte{d.Bytes()}}); len(got.Bound) != 0 {
+		t.Errorf("the victim takes the puppet of a plain member for somebody: %d bindings in answer", len(got.Bound))
+	}
 }

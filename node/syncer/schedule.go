@@ -220,14 +220,15 @@ func (s *Syncer) canAsk(c *shared, wall time.Time) bool {
 
 // hasRoom reports whether a session with a peer may begin: one of a context at a time, so
 // that several peers do not send the same, unless the one that runs takes long: it may be
-// with the wrong peer. Then not with that one's member, which may have many nodes.
+// with the wrong peer. Then not with that one's member, which may have many nodes. Those
+// whose member is not known here do not take the places of others.
 func (s *Syncer) hasRoom(to *link, now time.Time) bool {
 	running := 0
 	for _, l := range to.context.links {
-		if !l.session.running {
+		if !l.session.running || l.unknown && !to.unknown {
 			continue
 		}
-		if running++; now.Sub(l.begun) < s.cfg.Timeout || l.binding.Member == to.binding.Member {
+		if running++; now.Sub(l.begun) < s.cfg.Timeout || to.unknown && l.unknown || l.binding.Member == to.binding.Member {
 			return false
 		}
 	}
