@@ -115,6 +115,12 @@ func (d *Deltas) words(r *api.DeltaRow) string {
 	if r.Kind != "" {
 		words = append(words, d.ID(r.Author), "#"+strconv.FormatUint(r.Seq, 10), r.Kind)
 	}
+	if u := r.Update; u != nil {
+		words = append(words, Printable(u.Package+" "+u.Version))
+		if u.MigrateMethod != "" {
+			words = append(words, "migration "+Printable(u.MigrateMethod))
+		}
+	}
 	words = append(words, Bytes(uint64(r.Size)))
 	if r.Events != nil && *r.Events > 0 {
 		words = append(words, Count(*r.Events, "event"))

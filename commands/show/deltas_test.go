@@ -132,11 +132,12 @@ func TestTreeWords(t *testing.T) {
 	rows[0].Fate, rows[0].Reason, rows[0].Kind, rows[0].Seq, rows[0].Size = api.FateVoid, "it said \x1b[2J\nno", "state", 7, 2048
 	rows[0].Head, rows[0].Forked, rows[0].Children, rows[0].Events = true, true, 2, &events
 	rows[1].Fate, rows[1].WaitsFor, rows[1].Since, rows[1].Reason, rows[1].Problem = api.FateWaiting, "parents", &at, "x is missing", "bytes are damaged"
+	rows[0].Update = &api.UpdatePayload{Package: "notes", Version: "2.0.0", MigrateMethod: "small\x1b[m"}
 	rows[1].Parents, rows[1].Merge = append(rows[1].Parents, rows[1].Parents[0]), true
 	for _, flat := range []bool{false, true} {
 		got := drawn(rows, flat)
 		for _, want := range []string{
-			"✗ ", "#7  state  2.0 KiB  2 events  head  2 children  forked", `void: it said \x1b[2J\nno`,
+			"✗ ", `#7  state  notes 2.0.0  migration small\x1b[m  2.0 KiB  2 events  head  2 children  forked`, `void: it said \x1b[2J\nno`,
 			"! ", "merges 2", "damaged: bytes are damaged", "waiting for parents since ", ": x is missing",
 		} {
 			if !strings.Contains(got, want) {

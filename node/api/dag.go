@@ -164,6 +164,8 @@ type DeltaRow struct {
 	// handlers that led to it (R20); absent when the payload does not open here.
 	Events *int `json:"events,omitempty"`
 	Depth  *int `json:"depth,omitempty"`
+	// Update is what a change of the application says.
+	Update *UpdatePayload `json:"update,omitempty"`
 	// Problem says that the stored bytes are not what they must be.
 	Problem string `json:"problem,omitempty"`
 }

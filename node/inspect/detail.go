@@ -83,9 +83,7 @@ func payloadShape(p *opened, pinned uint16) *api.DeltaPayload {
 		}}
 	}
 	if a := p.update; a != nil {
-		return &api.DeltaPayload{Update: &api.UpdatePayload{
-			ApplicationID: a.App, Code: api.Hash(a.Code), Package: a.Package, Version: a.Version, MigrateMethod: a.Migrate,
-		}}
+		return &api.DeltaPayload{Update: updateShape(a)}
 	}
 	if p.member != nil {
 		return &api.DeltaPayload{Member: memberShape(p.member)}
@@ -225,4 +223,10 @@ func actionShape(a *artifact.Action) api.ActionDetail {
 		}
 	}
 	return out
+}
+
+func updateShape(a *delta.App) *api.UpdatePayload {
+	return &api.UpdatePayload{
+		ApplicationID: a.App, Code: api.Hash(a.Code), Package: a.Package, Version: a.Version, MigrateMethod: a.Migrate,
+	}
 }

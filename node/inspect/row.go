@@ -56,6 +56,9 @@ func (r *rowReader) row(e *entry) (api.DeltaRow, error) {
 	} else if payload != nil {
 		events, depth := len(payload.state.Events), int(payload.state.Depth)
 		row.Events, row.Depth = &events, &depth
+		if payload.update != nil {
+			row.Update = updateShape(payload.update)
+		}
 	}
 	return row, nil
 }
