@@ -1,6 +1,8 @@
 package history
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -208,6 +210,15 @@ func (m *Memberships) Drop(id ident.ContextID) {
 	delete(m.secrets, id)
 }
 
+// topicSecret is that of a genesis, made the context's own: who knows it could else begin
+// another context with it, and members of both would have one topic, and one tag, for two.
+func topicSecret(context ident.ContextID, drawn [32]byte) [32]byte {
+	mac := hmac.New(sha256.New, drawn[:])
+	mac.Write([]byte("mero/secret/v1"))
+	mac.Write(context[:])
+	return [32]byte(mac.Sum(nil))
+}
+
 // Secret is the topic secret of the context of a snapshot, from its genesis (R14).
 func (m *Memberships) Secret(view *store.View) ([32]byte, error) {
 	id := view.Context().ID
@@ -226,6 +237,6 @@ func (m *Memberships) Secret(view *store.View) ([32]byte, error) {
 	if m.secrets == nil {
 		m.secrets = make(map[ident.ContextID][32]byte)
 	}
-	m.secrets[id] = g.TopicSecret
-	return g.TopicSecret, nil
+	m.secrets[id] = topicSecret(id, g.TopicSecret)
+	return m.secrets[id], nil
 }
