@@ -37,7 +37,7 @@ func (s *Syncer) fetchCode(ctx context.Context, c *shared) bool {
 	}
 	if len(wants.Epochs) > 0 {
 		s.mu.Lock()
-		c.keys.want(time.Now())
+		c.keys.Want(time.Now())
 		s.mu.Unlock()
 		s.poke()
 	}
@@ -56,7 +56,7 @@ func (s *Syncer) fetchCode(ctx context.Context, c *shared) bool {
 	s.mu.Lock()
 	if done {
 		c.wanted = nil
-		c.code.want(time.Now()) // what was folded now may want more
+		c.code.Want(time.Now()) // what was folded now may want more
 	}
 	s.tell()
 	s.mu.Unlock()
@@ -72,8 +72,8 @@ func (s *Syncer) equipped(c *shared) {
 	}
 	c.lacking = false
 	for _, l := range c.links {
-		if !l.session.due.IsZero() {
-			l.session.want(time.Now())
+		if !l.session.Due.IsZero() {
+			l.session.Want(time.Now())
 		}
 	}
 	s.poke()

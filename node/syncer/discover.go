@@ -40,7 +40,7 @@ func (s *Syncer) findMembers(ctx context.Context, c *shared) bool {
 	}
 	defer func() {
 		s.mu.Lock()
-		c.find.want(time.Now().Add(again - rand.N(again/4+1))) //nolint:gosec // spreads load, hides nothing
+		c.find.Want(time.Now().Add(again - rand.N(again/4+1))) //nolint:gosec // spreads load, hides nothing
 		s.mu.Unlock()
 	}()
 	if connected >= enough {
@@ -112,7 +112,7 @@ func (s *Syncer) provide(ctx context.Context, c *shared) bool {
 		return false
 	}
 	s.mu.Lock()
-	c.provide.want(time.Now().Add(provideEvery - rand.N(provideEvery/4))) //nolint:gosec // spreads load, hides nothing
+	c.provide.Want(time.Now().Add(provideEvery - rand.N(provideEvery/4))) //nolint:gosec // spreads load, hides nothing
 	s.mu.Unlock()
 	return true
 }

@@ -77,7 +77,7 @@ func (s *Syncer) isUnsettled(p *peer) bool {
 	}
 	for _, l := range p.links {
 		if now.Sub(l.context.moved) < settleTime {
-			p.beat.want(now.Add(settleTime))
+			p.beat.Want(now.Add(settleTime))
 			return true
 		}
 	}
@@ -155,8 +155,8 @@ func (s *Syncer) heard(peer string, clock uint64, at time.Time) {
 	if peer < s.deps.Net.PeerID() {
 		next = next.Add(s.cfg.Heartbeat) // in case the other does not
 	}
-	p.beat.due = time.Time{}
-	p.beat.want(next)
+	p.beat.Due = time.Time{}
+	p.beat.Want(next)
 }
 
 // allEqual notes that all contexts shared with a peer are equal.
@@ -212,7 +212,7 @@ func (s *Syncer) weigh(peer string, mine, theirs *wire.State) bool {
 	// What gossip is bringing needs no session, unless that goes on for too long.
 	moving := now.Sub(l.context.moved) < settleTime && (l.differs.IsZero() || now.Sub(l.differs) < s.cfg.Interval)
 	if moving {
-		l.peer.beat.want(now.Add(settleTime))
+		l.peer.beat.Want(now.Add(settleTime))
 	}
 	s.compared(l, same && mine.Root == theirs.Root)
 	if same && mine.Root != theirs.Root {

@@ -12,6 +12,7 @@ import (
 	"mero/netkit"
 	"mero/node/ident"
 	"mero/node/members"
+	"mero/node/task"
 	"mero/node/wire"
 )
 
@@ -33,8 +34,8 @@ const (
 func (s *Syncer) greetAll() {
 	for _, p := range s.peers {
 		if p.connected && !p.foreign {
-			p.hello.fresh()
-			p.hello.want(time.Now())
+			p.hello.Fresh()
+			p.hello.Want(time.Now())
 		}
 	}
 	s.poke()
@@ -52,14 +53,14 @@ func (s *Syncer) greetAgain(peer string) {
 	for _, l := range p.links {
 		l.accepted = false
 	}
-	p.hello.want(time.Now().Add(s.cfg.Interval))
+	p.hello.Want(time.Now().Add(s.cfg.Interval))
 }
 
 // greetSoon asks for a hello with a peer.
 func (s *Syncer) greetSoon(peer string) {
 	s.mu.Lock()
 	if p := s.peers[peer]; p != nil {
-		p.hello.want(time.Now().Add(s.cfg.Interval))
+		p.hello.Want(time.Now().Add(s.cfg.Interval))
 	}
 	s.mu.Unlock()
 	s.poke()
@@ -75,12 +76,12 @@ func (s *Syncer) tend() {
 		if !p.connected || len(p.links) == 0 {
 			continue
 		}
-		if p.beat.due.IsZero() && !p.beat.running {
-			p.beat.want(now.Add(s.cfg.Heartbeat))
+		if p.beat.Due.IsZero() && !p.beat.Running {
+			p.beat.Want(now.Add(s.cfg.Heartbeat))
 		}
 		for _, l := range p.links {
 			if !l.mayPull(wall) {
-				p.hello.want(now.Add(s.cfg.Interval))
+				p.hello.Want(now.Add(s.cfg.Interval))
 			}
 		}
 	}
@@ -101,16 +102,16 @@ func (s *Syncer) connections() {
 			continue
 		}
 		p.connected, p.foreign = true, false
-		p.hello.fresh()
-		p.beat.fresh()
+		p.hello.Fresh()
+		p.beat.Fresh()
 		for _, l := range p.links {
-			l.session.fresh()
+			l.session.Fresh()
 		}
 		at := now
 		if id < s.deps.Net.PeerID() {
 			at = now.Add(helloYield)
 		}
-		p.hello.want(at)
+		p.hello.Want(at)
 	}
 	for id, p := range s.peers {
 		if p.connected && !here[id] {
@@ -131,15 +132,15 @@ func (s *Syncer) connections() {
 func (s *Syncer) disconnected(p *peer, now time.Time) []*netkit.Topic {
 	var topics []*netkit.Topic
 	p.connected, p.seen, p.speaks = false, now, ident.PublicKey{}
-	p.hello.due, p.beat.due = time.Time{}, time.Time{}
+	p.hello.Due, p.beat.Due = time.Time{}, time.Time{}
 	for _, l := range p.links {
 		if !l.bound.IsZero() && l.context.topic != nil {
 			topics = append(topics, l.context.topic)
 		}
 		l.bound = time.Time{}
-		l.session.due = time.Time{}
+		l.session.Due = time.Time{}
 		if len(l.context.links) > 0 && s.connected(l.context) == 0 {
-			l.context.find.want(now.Add(s.cfg.Discovery))
+			l.context.find.Want(now.Add(s.cfg.Discovery))
 		}
 	}
 	s.tell()
@@ -395,16 +396,16 @@ func (s *Syncer) bind(peer string, b members.Binding, unknown, caller bool) bool
 		p.speaks = b.Member
 	}
 	if !before {
-		l.session.fresh()
+		l.session.Fresh()
 		at := now
 		if !caller && !unknown || c.lacking {
 			at = now.Add(helloYield)
 		}
-		l.session.want(at)
-		p.beat.want(now.Add(settleTime))                 // which tells the clock, too
-		for _, t := range [...]*task{&c.code, &c.keys} { // there is somebody new to be asked
-			t.fresh()
-			t.want(now)
+		l.session.Want(at)
+		p.beat.Want(now.Add(settleTime))                      // which tells the clock, too
+		for _, t := range [...]*task.Task{&c.code, &c.keys} { // there is somebody new to be asked
+			t.Fresh()
+			t.Want(now)
 		}
 	}
 	if s.keptOf(b.Member) < maxKeptPerMember {

@@ -296,12 +296,12 @@ func (s *Syncer) joined(ctx context.Context, id ident.ContextID, peer string) {
 	s.mu.Lock()
 	if c := s.contexts[id]; c != nil {
 		c.fresh, c.lacking = true, lacking
-		c.code.want(time.Now())
+		c.code.Want(time.Now())
 	}
 	if p := s.peerOf(peer); p != nil {
 		p.connected, p.foreign = true, false
-		p.hello.fresh()
-		p.hello.want(time.Now())
+		p.hello.Fresh()
+		p.hello.Want(time.Now())
 	}
 	s.tell()
 	s.mu.Unlock()

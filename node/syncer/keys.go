@@ -45,7 +45,7 @@ func (s *Syncer) pullKeys(ctx context.Context, c *shared) bool {
 		s.mu.Unlock()
 		if wants, err = s.deps.Contexts.Wants(ctx, c.id); err != nil || len(wants.Epochs) == 0 {
 			s.mu.Lock()
-			c.code.want(time.Now()) // what was folded may want code
+			c.code.Want(time.Now()) // what was folded may want code
 			s.mu.Unlock()
 			return err == nil
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"mero/node/dag"
 	"mero/node/delta"
 	"mero/node/replica"
 	"mero/node/wire"
@@ -25,12 +24,12 @@ func toWire(k replica.Known) wire.Known {
 
 // fromWire is a vector as the graph takes it. The order is the sender's, so it is put
 // right here.
-func fromWire(tips []wire.Tip) []dag.Tip {
-	out := make([]dag.Tip, 0, len(tips))
+func fromWire(tips []wire.Tip) []replica.Tip {
+	out := make([]replica.Tip, 0, len(tips))
 	for _, t := range tips {
-		out = append(out, dag.Tip{Writer: delta.Writer{Author: t.Author, Incarnation: t.Incarnation}, Seq: t.Seq, ID: t.ID})
+		out = append(out, replica.Tip{Writer: delta.Writer{Author: t.Author, Incarnation: t.Incarnation}, Seq: t.Seq, ID: t.ID})
 	}
-	slices.SortFunc(out, func(a, b dag.Tip) int {
+	slices.SortFunc(out, func(a, b replica.Tip) int {
 		return cmp.Or(a.Writer.Compare(b.Writer), cmp.Compare(a.Seq, b.Seq), a.ID.Compare(b.ID))
 	})
 	return slices.Compact(out)

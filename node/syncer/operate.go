@@ -34,9 +34,9 @@ func (s *Syncer) Now(ctx context.Context, id ident.ContextID, peer string) (Repo
 	s.mu.Lock()
 	if l := s.boundLink(id, last.Peer); l != nil {
 		if last.Outcome != OutcomeEqual && last.Outcome != OutcomeWaiting {
-			l.session.want(time.Now().Add(s.cfg.Interval))
+			l.session.Want(time.Now().Add(s.cfg.Interval))
 		}
-		last.NextTry = l.session.next()
+		last.NextTry = l.session.Next()
 	}
 	s.mu.Unlock()
 	s.poke()
@@ -193,7 +193,7 @@ func (s *Syncer) Status() []ContextStatus {
 func (l *link) view(now time.Time) Link {
 	v := Link{
 		Context: l.context.id, Peer: l.peer.id, Member: l.binding.Member, Role: l.binding.Role.String(), Connected: l.isBound(now),
-		Behind: l.differs, EqualAt: l.equal, Syncing: l.session.running, Failures: l.session.failures, NextTry: l.session.next(),
+		Behind: l.differs, EqualAt: l.equal, Syncing: l.session.Running, Failures: l.session.Failures, NextTry: l.session.Next(),
 	}
 	if l.last != nil {
 		last := *l.last

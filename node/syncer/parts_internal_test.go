@@ -10,59 +10,6 @@ import (
 	"mero/node/wire"
 )
 
-func TestTask(t *testing.T) {
-	now := time.Unix(1000, 0)
-	var k task
-	if k.begin(now) {
-		t.Error("it begins without cause")
-	}
-	k.want(now.Add(time.Second))
-	k.want(now.Add(time.Minute)) // does not put it off
-	if k.begin(now) || !k.begin(now.Add(time.Second)) {
-		t.Error("it begins too soon or not at all")
-	}
-	k.want(now)
-	if k.begin(now.Add(time.Hour)) {
-		t.Error("it begins twice at a time")
-	}
-	k.end(now, false, time.Second, time.Minute)
-	if at := k.next(); at.Before(now.Add(time.Second/2)) || at.After(now.Add(time.Second)) {
-		t.Errorf("tried again after %s, want half a second to one", at.Sub(now))
-	}
-	for range 20 {
-		k.due, k.blocked = now, time.Time{}
-		if !k.begin(now) {
-			t.Fatal("it does not begin")
-		}
-		k.end(now, false, time.Second, time.Minute)
-	}
-	k.want(now) // whoever asks waits
-	if at := k.next(); at.Before(now.Add(30*time.Second)) || at.After(now.Add(time.Minute)) {
-		t.Errorf("after many failures tried again after %s, want half a minute to one", at.Sub(now))
-	}
-	k.fresh()
-	if !k.begin(now) {
-		t.Error("what is fresh does not begin")
-	}
-	k.end(now, true, time.Second, time.Minute)
-	if !k.next().IsZero() {
-		t.Error("what succeeded is due again")
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	for failures := range 100 {
-		most := time.Second << min(failures, 20)
-		if failures > 0 {
-			most = time.Second << min(failures-1, 20)
-		}
-		most = min(most, time.Minute)
-		if got := backoff(failures, time.Second, time.Minute); got < most/2 || got > most {
-			t.Errorf("after %d failures %s, want %s to %s", failures, got, most/2, most)
-		}
-	}
-}
-
 func TestCompareVectors(t *testing.T) {
 	tip := func(author byte, seq uint64, id byte) wire.Tip {
 		return wire.Tip{Author: ident.PublicKey{author}, Seq: seq, ID: delta.ID{author, id}}

@@ -219,7 +219,7 @@ func (s *Syncer) took(c *shared, letters []letter, got *replica.Received) {
 	if len(got.Missing) > 0 { // their senders have them: the newest first
 		s.mu.Lock()
 		c.gapFrom = letters[len(letters)-1].from
-		c.gap.want(now.Add(gapWait))
+		c.gap.Want(now.Add(gapWait))
 		s.mu.Unlock()
 		s.poke()
 	}
@@ -230,8 +230,8 @@ func (s *Syncer) took(c *shared, letters []letter, got *replica.Received) {
 	s.know(c.id)
 	s.mu.Lock()
 	if got.Waiting > len(got.Missing) {
-		c.code.want(now)
-		c.keys.want(now)
+		c.code.Want(now)
+		c.keys.Want(now)
 		s.poke()
 	}
 	s.tell()

@@ -12,6 +12,7 @@ import (
 	"mero/node/ident"
 	"mero/node/members"
 	"mero/node/store"
+	"mero/node/task"
 )
 
 // Most of each kind of work at a time; sessions are config.
@@ -137,9 +138,9 @@ type round struct {
 
 // try begins a task if it is due and there is room; run reports whether it went well.
 // The caller holds the lock.
-func (r *round) try(t *task, k kind, first, most time.Duration, run func() bool) {
+func (r *round) try(t *task.Task, k kind, first, most time.Duration, run func() bool) {
 	s := r.s
-	at := t.next()
+	at := t.Next()
 	switch {
 	case at.IsZero():
 		return
@@ -148,7 +149,7 @@ func (r *round) try(t *task, k kind, first, most time.Duration, run func() bool)
 			r.next = at
 		}
 		return
-	case s.load[k] >= s.most(k) || !t.begin(r.now):
+	case s.load[k] >= s.most(k) || !t.Begin(r.now):
 		return // whoever ends wakes the scheduler
 	}
 	s.load[k]++
@@ -156,7 +157,7 @@ func (r *round) try(t *task, k kind, first, most time.Duration, run func() bool)
 		ok := run()
 		s.mu.Lock()
 		s.load[k]--
-		t.end(time.Now(), ok || r.ctx() != nil, first, most)
+		t.End(time.Now(), ok || r.ctx() != nil, first, most)
 		s.mu.Unlock()
 		s.poke()
 	})
@@ -225,7 +226,7 @@ func (s *Syncer) canAsk(c *shared, wall time.Time) bool {
 func (s *Syncer) hasRoom(to *link, now time.Time) bool {
 	running := 0
 	for _, l := range to.context.links {
-		if !l.session.running || l.unknown && !to.unknown {
+		if !l.session.Running || l.unknown && !to.unknown {
 			continue
 		}
 		if running++; now.Sub(l.begun) < s.cfg.Timeout || to.unknown && l.unknown || l.binding.Member == to.binding.Member {
@@ -244,7 +245,7 @@ func (s *Syncer) sayHello(ctx context.Context, p *peer) bool {
 	p.trouble = ""
 	switch {
 	case err == nil:
-		p.hello.want(time.Now().Add(helloAgain))
+		p.hello.Want(time.Now().Add(helloAgain))
 	case isForeign(err):
 		p.foreign, p.trouble = true, "it does not speak mero's protocols"
 		return true
@@ -291,7 +292,7 @@ func (s *Syncer) follow(l *link, r *Report) bool {
 	case OutcomeEqual, OutcomeWaiting: // what waits here changes heads when it comes
 		return true
 	case OutcomeMoving, OutcomeDiverged:
-		l.session.want(now.Add(s.cfg.Interval))
+		l.session.Want(now.Add(s.cfg.Interval))
 		return true
 	case OutcomeStuck:
 		return l.unknown && r.Received > 0 // it was asked for what made it known
@@ -321,7 +322,7 @@ func (s *Syncer) settle(x *session, r *Report, ours bool) {
 		l.accepted = l.accepted || ours && r.Outcome != OutcomeRefused && r.Outcome != OutcomeFailed
 		s.compared(l, r.Outcome == OutcomeEqual)
 		if (r.Outcome == OutcomeEqual || r.Outcome == OutcomeWaiting) && !ours {
-			l.session.due = time.Time{} // the other side was first
+			l.session.Due = time.Time{} // the other side was first
 		}
 	}
 	switch r.Outcome {
@@ -345,10 +346,10 @@ func (s *Syncer) settle(x *session, r *Report, ours bool) {
 // need asks for what deltas of a context wait for. The caller holds the lock.
 func (s *Syncer) need(c *shared, held map[string]int) {
 	if held[history.Code] > 0 {
-		c.code.want(time.Now())
+		c.code.Want(time.Now())
 	}
 	if held[history.Key] > 0 {
-		c.keys.want(time.Now())
+		c.keys.Want(time.Now())
 	}
 }
 
@@ -392,8 +393,8 @@ func (s *Syncer) headsMoved(id ident.ContextID, from string) {
 		if rest := l.peer.beatAt.Add(beatRest); at.Before(rest) {
 			at = rest
 		}
-		if due := l.peer.beat.due; due.IsZero() || at.Before(due) {
-			l.peer.beat.want(at)
+		if due := l.peer.beat.Due; due.IsZero() || at.Before(due) {
+			l.peer.beat.Want(at)
 			sooner = true
 		}
 	}
@@ -415,7 +416,7 @@ func (s *Syncer) wantSession(id ident.ContextID, peer string, urgent bool) {
 		if next := l.ended.Add(rest); at.Before(next) {
 			at = next
 		}
-		l.session.want(at)
+		l.session.Want(at)
 	}
 	s.mu.Unlock()
 	if l != nil {
@@ -432,7 +433,7 @@ func (s *Syncer) diverged(c *shared, l *link) {
 		ev = ev.Str("peer", l.peer.id).Stringer("member", l.binding.Member)
 	}
 	ev.Msg("another node has folded the same deltas and has another root: one of the two is damaged; this one is checked")
-	c.repair.want(time.Now())
+	c.repair.Want(time.Now())
 }
 
 // repair checks the state of a context, and folds it again if it is not right. If it is
@@ -453,10 +454,10 @@ func (s *Syncer) repair(ctx context.Context, c *shared) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.repair.blocked = time.Now().Add(repairRest)
+	c.repair.Blocked = time.Now().Add(repairRest)
 	for _, l := range c.links {
 		if !l.differs.IsZero() {
-			l.session.want(time.Now())
+			l.session.Want(time.Now())
 		}
 	}
 	s.tell()
@@ -475,8 +476,8 @@ func (s *Syncer) best(c *shared) []*link {
 	}
 	slices.SortStableFunc(out, func(a, b *link) int {
 		switch {
-		case a.session.failures != b.session.failures:
-			return a.session.failures - b.session.failures
+		case a.session.Failures != b.session.Failures:
+			return a.session.Failures - b.session.Failures
 		case (a.binding.Role == members.ReadOnly) != (b.binding.Role == members.ReadOnly):
 			if a.binding.Role == members.ReadOnly {
 				return 1

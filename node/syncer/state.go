@@ -8,6 +8,7 @@ import (
 	"mero/netkit"
 	"mero/node/ident"
 	"mero/node/members"
+	"mero/node/task"
 	"mero/node/wire"
 )
 
@@ -28,10 +29,10 @@ type peer struct {
 	links     map[ident.ContextID]*link
 	// speaks is the first member as whom it was bound on this connection.
 	speaks  ident.PublicKey
-	hello   task
+	hello   task.Task
 	foreign bool   // it does not speak our protocols
 	trouble string // what went wrong with the last hello
-	beat    task
+	beat    task.Task
 	beatAt  time.Time     // last heartbeat that was answered
 	clock   time.Duration // how far its clock is ahead of where ours would be: see ahead
 	clockAt time.Time
@@ -51,7 +52,7 @@ type link struct {
 	// accepted: the peer has served us, so it has accepted our binding, and knows our
 	// member.
 	accepted bool
-	session  task
+	session  task.Task
 	begun    time.Time // the session that runs, or ran last, if it is ours
 	ended    time.Time // the last session, whoever began it
 	last     *Report
@@ -68,7 +69,7 @@ type shared struct {
 	in     inbox
 	out    outbox
 
-	code, keys, gap, find, provide, repair task
+	code, keys, gap, find, provide, repair task.Task
 
 	served map[holder]int // what nodes of a member have begun
 

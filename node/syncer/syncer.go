@@ -176,9 +176,9 @@ func (s *Syncer) refresh(ctx context.Context) error {
 			continue
 		}
 		c := &shared{id: id, secret: secret, links: make(map[string]*link), served: make(map[holder]int)}
-		c.find.want(time.Now().Add(firstFind))
-		c.provide.want(time.Now())
-		c.code.want(time.Now())
+		c.find.Want(time.Now().Add(firstFind))
+		c.provide.Want(time.Now())
+		c.code.Want(time.Now())
 		s.contexts[id] = c
 		fresh = append(fresh, c)
 	}
