@@ -77,6 +77,11 @@ func newHost(cfg Config, deps Deps, who *standings) (host.Host, error) {
 		libp2p.ConnectionManager(connections),
 		libp2p.ConnectionGater(gate{who}),
 		libp2p.PrometheusRegisterer(deps.Metrics),
+		// When most of 100 dials by QUIC failed, libp2p takes QUIC for blocked and refuses
+		// to dial, also who answers: a node that was offline for a minute, or knows peers
+		// that are gone, gets there. We wait between dials ourselves.
+		libp2p.UDPBlackHoleSuccessCounter(nil),
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	)
 	h, err := libp2p.New(opts...)
 	if err != nil {

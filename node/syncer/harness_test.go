@@ -146,13 +146,6 @@ func (n *node) run(opts options, engine *vm.Engine) {
 	}
 }
 
-// restart stops the node and starts it again in its home, with the same peer id.
-func (n *node) restart(opts options) {
-	n.t.Helper()
-	n.stop()
-	n.start(opts)
-}
-
 // wall is the node's clock, which a test may set wrong.
 func (n *node) wall() time.Time { return time.Now().Add(time.Duration(n.skew.Load())) }
 
