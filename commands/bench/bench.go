@@ -60,29 +60,48 @@ type Size struct {
 	GuestEntries int
 	// Settle is how long a node is left alone before its memory is read.
 	Settle time.Duration
+	// Follow is how long writes at a fixed rate go on.
+	Follow time.Duration
+	// Joined is how many deltas a fresh node has to get, Fresh how many such nodes.
+	Joined, Fresh int
+	// Writes is how many each of two nodes makes, together or apart; Apart is for how
+	// long they can not reach each other.
+	Writes int
+	Apart  time.Duration
+	// Peers is how many an idle node has; Idle is for how long it is watched.
+	Peers int
+	Idle  time.Duration
 }
 
 // The sizes that the design's targets are for.
 const (
 	designContexts = 100
 	designDeltas   = 1000
+	designJoined   = 10_000
+	designWrites   = 1000
+	designApart    = time.Minute
+	designPeers    = 4
 )
 
-// Full gives figures worth keeping, in about ten minutes.
+// Full gives figures worth keeping, in about a quarter of an hour.
 func Full() Size {
 	return Size{
 		Sample: 4 * time.Second, Rounds: 5, Starts: 11, Commands: 50,
 		Contexts: designContexts, Deltas: designDeltas, Keys: []int{100, 1000}, Settle: 5 * time.Second,
 		Entries: []int{0, smallMap, 10 * smallMap, 100 * smallMap}, GuestEntries: 10 * smallMap,
+		Follow: 10 * time.Second, Joined: designJoined, Fresh: 3, Writes: designWrites, Apart: designApart,
+		Peers: designPeers, Idle: time.Minute,
 	}
 }
 
-// Quick gives a first idea, in less than a minute.
+// Quick gives a first idea, in about a minute.
 func Quick() Size {
 	return Size{
 		Sample: 500 * time.Millisecond, Rounds: 3, Starts: 3, Commands: 10,
 		Contexts: 20, Deltas: 20, Keys: []int{100}, Settle: 500 * time.Millisecond,
 		Entries: []int{0, smallMap, 10 * smallMap}, GuestEntries: smallMap,
+		Follow: time.Second, Joined: smallMap, Fresh: 1, Writes: 100, Apart: 3 * time.Second,
+		Peers: 2, Idle: 3 * time.Second,
 	}
 }
 
@@ -97,6 +116,7 @@ type bench struct {
 	dir, cache string
 	homes      int
 	program    child.Program
+	idle       *idle // of P20 and P21, once one of them was measured
 }
 
 // ErrUnknown says that there is no measure of a name.

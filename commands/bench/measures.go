@@ -20,6 +20,14 @@ func measures() []measure {
 		{"P7", "durable writes", measureWrites},
 		{"P25", "what a write costs by the size of the map", measureGrowth},
 		{"P16", "memory of an idle node", measureMemory},
+		{"P1", "one write until it can be read on another node, 10/s", measureVisible},
+		{"P2", "the same at 50/s and 500/s", measureVisibleBusy},
+		{"P3", "writes that another node follows", measureFollow},
+		{"P4", "a fresh node joins, until it is equal", measureFresh},
+		{"P6", "two nodes write at once, until they are equal", measureBoth},
+		{"P10", "two nodes write apart, until they are equal again", measurePartition},
+		{"P20", "CPU of an idle node with peers", measureIdleCPU},
+		{"P21", "traffic between idle nodes", measureIdleNetwork},
 	}
 }
 

@@ -14,6 +14,7 @@ const (
 	megabytes = "MB"
 	percent   = "%"
 	factor    = "×"
+	kilobytes = "KB/s"
 )
 
 // Result is one figure.

@@ -36,25 +36,31 @@ func (c *caller) close() { c.http.CloseIdleConnections() }
 
 // post sends a request; an answer that is no result is an error.
 func (c *caller) post(ctx context.Context, body []byte) error {
+	_, err := c.ask(ctx, body)
+	return err
+}
+
+// ask is post for who wants to see the answer.
+func (c *caller) ask(ctx context.Context, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte(`"result":`)) {
-		return fmt.Errorf("the answer to %s is %d: %s", body, resp.StatusCode, answer)
+		return nil, fmt.Errorf("the answer to %s is %d: %s", body, resp.StatusCode, answer)
 	}
-	return nil
+	return answer, nil
 }
 
 // instance is a context of an application, on a running node.
