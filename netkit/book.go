@@ -352,8 +352,8 @@ func (n *Net) dialBook(ctx context.Context) {
 		if ctx.Err() != nil || len(n.host.Network().Peers()) >= bookEnough {
 			return
 		}
-		if n.isConnected(id) || n.isEntry(id) || id == n.host.ID() {
-			continue
+		if n.isConnected(id) || n.isKept(id) || id == n.host.ID() {
+			continue // or it is dialled anyway
 		}
 		dials.Go(func() error {
 			if err := n.dial(ctx, peer.AddrInfo{ID: id, Addrs: n.book.addrs(id)}); err != nil && ctx.Err() == nil {

@@ -33,7 +33,7 @@ type Config struct {
 	RefuseFor       time.Duration `koanf:"refuse_for" comment:"How long such a peer is refused. Default 15m."`
 	DialRetryMin    time.Duration `koanf:"dial_retry_min" comment:"Wait before an entry point or such a peer is dialled again that has not been connected lately; doubles with each failure, a random part of up to a half is taken off. Default 1s."`
 	DialRetryMax    time.Duration `koanf:"dial_retry_max" comment:"Longest wait before an entry point or such a peer is dialled again that has not been connected lately. Default 1m."`
-	DialRetryRecent time.Duration `koanf:"dial_retry_recent" comment:"How often one of them is dialled that was connected less than dial_recent ago, less a random part of up to a quarter: so they find each other soon after a fault of the network. An attempt that hangs is given up after 2.5s or 8 round trips, each eighth after 15s. Default 2s."`
+	DialRetryRecent time.Duration `koanf:"dial_retry_recent" comment:"How often one of them is dialled that was connected less than dial_recent ago, less a random part of up to a quarter: so they find each other soon after a fault of the network. An attempt that hangs is given up after 2.5s or 8 round trips. Default 2s."`
 	DialRecent      time.Duration `koanf:"dial_recent" comment:"How long after such a connection was lost dial_retry_recent holds; 0: never. Default 15m."`
 }
 

@@ -19,6 +19,11 @@
 // the streams, waits for who serves them, closes the host and returns; no goroutine
 // is left. [Net.Close] does the same, also for a Net that never ran.
 //
+// An entry point or kept peer that says nothing for a second after something was sent
+// to it is asked whether it is there; if it does not answer for two more, all its
+// connections are closed, and it is dialled anew. On a slow line, within a frame or
+// after much was sent, it gets up to 30 s. Who is not sent anything is asked every 30 s.
+//
 // Handle, Join, Keep and Changes may be called before Run and while it runs.
 // Everything may be called by many goroutines at once, but that a [Stream] has one
 // reader and one writer.

@@ -103,7 +103,7 @@ func (readOnly) SetReadDeadline(time.Time) error { return nil }
 
 // ReadFrames is a Stream that reads from r.
 func ReadFrames(r io.Reader, p Protocol) *Stream {
-	s := &Stream{raw: readOnly{r: r}, proto: p.withDefaults()}
+	s := &Stream{raw: readOnly{r: r}, proto: p.withDefaults(), life: newPulse().of("")}
 	s.r = bufio.NewReaderSize(countedReader{s}, 4<<10)
 	return s
 }

@@ -207,6 +207,7 @@ func (g *gossip) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	if g.net.standings.refuses(from) {
 		return ErrRefused
 	}
+	g.net.pulse.of(from).heard()
 	rpc.Publish = slices.DeleteFunc(rpc.Publish, func(m *pb.Message) bool {
 		// The router marks a message as seen before it is validated: let in from a
 		// stranger and then ignored, it would be lost when a member forwards it.

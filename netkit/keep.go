@@ -127,10 +127,8 @@ const (
 	hangsTrips = 8
 	// soonest is the shortest pause between two of these attempts.
 	soonest = 250 * time.Millisecond
-	// patient is which of these attempts may take as long as any: a machine or a line
-	// may have become too slow for the others.
-	patient = 8
-	// lookEvery is before which of them Kademlia is asked where the peer is.
+	// lookFirst and lookEvery say before which of them Kademlia is asked where the peer is.
+	lookFirst = 4
 	lookEvery = 32
 )
 
@@ -179,13 +177,12 @@ func (n *Net) dialRecent(ctx context.Context, to peer.AddrInfo, failures int) er
 	if n.isConnected(to.ID) {
 		return nil
 	}
-	if failures%lookEvery == patient/2 {
+	// The search dials whom it meets, with more patience, and libp2p makes one dial of two:
+	// it is not begun where nobody could answer.
+	if failures%lookEvery == lookFirst && len(n.host.Network().Peers()) > 0 {
 		n.start(func(ctx context.Context) { n.lookUp(ctx, to) }) // which remembers what it finds
 	}
 	limit := max(hangs, hangsTrips*n.host.Peerstore().LatencyEWMA(to.ID))
-	if failures%patient == patient-1 {
-		limit = dialTimeout
-	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return n.dial(ctx, to)

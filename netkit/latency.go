@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -45,13 +44,12 @@ func (n *Net) measure(ctx context.Context, fresh <-chan peer.ID) {
 	}
 }
 
-// ping measures once. A peer that does not answer is left to the transports,
-// whose own keep-alive closes what is dead.
+// ping measures once. Of those who are kept, who does not answer is disconnected; others
+// are left to the transports, whose own keep-alive closes what is dead.
 func (n *Net) ping(ctx context.Context, id peer.ID) {
-	ctx, cancel := context.WithTimeout(ctx, measureLimit)
-	results := ping.Ping(ctx, n.host, id)
-	<-results // closed when ctx ends
-	cancel()
-	for range results {
+	if !n.isKept(id) {
+		_ = n.ask(ctx, id, measureLimit) // it is measured again
+	} else if s := n.pulse.of(id); !s.probing.Swap(true) {
+		n.probe(ctx, id, s)
 	}
 }

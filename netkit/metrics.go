@@ -12,6 +12,7 @@ import (
 type metrics struct {
 	dials    *prometheus.CounterVec
 	keptFull prometheus.Counter
+	silent   prometheus.Counter
 	streams  *prometheus.GaugeVec
 	refused  *prometheus.CounterVec
 	bytes    *prometheus.CounterVec
@@ -49,6 +50,9 @@ func newMetrics(reg prometheus.Registerer, n network.Network, who *standings) *m
 		keptFull: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mero_netkit_kept_refused_total", Help: "Peers that are not kept connected, because network.max_kept are.",
 		}),
+		silent: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mero_netkit_silent_total", Help: "Times that an entry point or kept peer was disconnected, because it did not answer.",
+		}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "mero_netkit_streams", Help: "Streams that others have open to this node, by protocol.",
 		}, []string{"protocol"}),
@@ -80,7 +84,7 @@ func newMetrics(reg prometheus.Registerer, n network.Network, who *standings) *m
 	}
 	m.penalty(whyGossip)
 	m.penalty(whyTopic)
-	reg.MustRegister(m.dials, m.keptFull, m.streams, m.refused, m.bytes, m.gossip, m.mesh, m.provideRefused, m.penalties,
+	reg.MustRegister(m.dials, m.keptFull, m.silent, m.streams, m.refused, m.bytes, m.gossip, m.mesh, m.provideRefused, m.penalties,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "mero_netkit_refused_peers", Help: "Peers that are refused at the moment, because of their penalties.",
 		}, func() float64 { return float64(who.refused()) }),

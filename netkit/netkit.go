@@ -50,6 +50,7 @@ type Net struct {
 	gossip    *gossip
 	book      *book
 	standings *standings
+	pulse     *pulse
 	lookUps   chan struct{} // one for each search for a peer's addresses
 
 	closing chan struct{} // closed by Close
@@ -118,7 +119,7 @@ func newNet(h host.Host, cfg Config, deps Deps, who *standings) (*Net, error) {
 		cfg: cfg, log: deps.Log, host: h,
 		metrics: newMetrics(deps.Metrics, h.Network(), who),
 		entries: slices.DeleteFunc(entries, func(e peer.AddrInfo) bool { return e.ID == h.ID() }),
-		watch:   newWatcher(), standings: who, book: book,
+		watch:   newWatcher(), standings: who, book: book, pulse: newPulse(),
 		lookUps: make(chan struct{}, maxLookUps),
 		closing: make(chan struct{}),
 		closed:  sync.OnceValue(h.Close),
@@ -188,6 +189,7 @@ func (n *Net) run(ctx context.Context, cancel context.CancelFunc) (err error) {
 		parts.Go(func() error { n.keepEntry(ctx, entry, wake); return nil })
 	}
 	parts.Go(func() error { n.measure(ctx, n.watch.fresh); return nil })
+	parts.Go(func() error { n.watchPulse(ctx); return nil })
 	parts.Go(func() error { return n.keepBook(ctx) })
 	parts.Go(func() error { n.useBook(ctx); return nil })
 	close(n.ready)

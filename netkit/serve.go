@@ -95,7 +95,7 @@ func (n *Net) Handle(p Protocol, serve func(ctx context.Context, s *Stream)) {
 // answer is the stream handler of a protocol.
 func (n *Net) answer(h *served) network.StreamHandler {
 	return func(raw network.Stream) {
-		s := newStream(raw, h.Protocol)
+		s := newStream(raw, h.Protocol, n.pulse.of(raw.Conn().RemotePeer()))
 		id := raw.Conn().RemotePeer()
 		if n.standings.refuses(id) {
 			s.reset(network.StreamGated)
@@ -154,11 +154,13 @@ func (n *Net) Open(ctx context.Context, to string, p Protocol) (*Stream, error) 
 	p = p.withDefaults()
 	// A relayed connection is better than none; what it is used for is up to the caller.
 	ctx = network.WithAllowLimitedConn(network.WithNoDial(ctx, "connected already"), p.ID)
+	life := n.pulse.of(id)
+	life.sent(len(p.ID)) // the request for the protocol
 	raw, err := n.host.NewStream(ctx, id, protocol.ID(p.ID))
 	if err != nil {
 		return nil, fmt.Errorf("open %s to %s: %w", p.ID, to, streamError(err))
 	}
-	return newStream(raw, p), nil
+	return newStream(raw, p, life), nil
 }
 
 // reach connects to a peer unless it is connected.

@@ -84,13 +84,14 @@ type Stream struct {
 	proto   Protocol
 	r       *bufio.Reader
 	w       *bufio.Writer
+	life    *signs
 	in, out atomic.Uint64
 	readErr error // what ended reading; only the reader looks at it
 	ended   atomic.Bool
 }
 
-func newStream(raw network.Stream, p Protocol) *Stream {
-	s := &Stream{raw: raw, peer: raw.Conn().RemotePeer().String(), proto: p}
+func newStream(raw network.Stream, p Protocol, life *signs) *Stream {
+	s := &Stream{raw: raw, life: life, peer: raw.Conn().RemotePeer().String(), proto: p}
 	s.r = bufio.NewReaderSize(countedReader{s}, 4<<10)
 	s.w = bufio.NewWriterSize(pacedWriter{s}, 16<<10)
 	return s
@@ -133,6 +134,8 @@ func (s *Stream) readFrame() ([]byte, error) {
 	if length > int64(s.proto.MaxFrame) {
 		return nil, fmt.Errorf("%w: %d bytes, %s allows %d", ErrFrameTooLarge, length, s.proto.ID, s.proto.MaxFrame)
 	}
+	s.life.within.Add(1)
+	defer s.life.within.Add(-1)
 	var frame []byte
 	for int64(len(frame)) < length {
 		have := len(frame)
@@ -214,6 +217,9 @@ type countedReader struct{ s *Stream }
 func (r countedReader) Read(b []byte) (int, error) {
 	n, err := r.s.raw.Read(b)
 	r.s.in.Add(uint64(n))
+	if n > 0 {
+		r.s.life.heard()
+	}
 	return n, err
 }
 
@@ -226,7 +232,7 @@ func (w pacedWriter) Write(b []byte) (done int, err error) {
 		if err := w.s.raw.SetWriteDeadline(time.Now().Add(w.s.proto.Idle)); err != nil {
 			return done, streamError(err)
 		}
-		n, err := w.s.raw.Write(b[:min(len(b), piece)])
+		n, err := w.s.life.write(w.s.raw, b[:min(len(b), piece)])
 		w.s.out.Add(uint64(n))
 		done += n
 		if err != nil {

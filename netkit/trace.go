@@ -146,4 +146,10 @@ func (tracer) ThrottlePeer(peer.ID) {}
 func (tracer) RecvRPC(*pubsub.RPC) {}
 
 // SendRPC implements pubsub.RawTracer.
-func (tracer) SendRPC(*pubsub.RPC, peer.ID) {}
+func (t tracer) SendRPC(rpc *pubsub.RPC, to peer.ID) {
+	bytes := 0
+	for _, m := range rpc.GetPublish() {
+		bytes += len(m.GetData())
+	}
+	t.g.net.pulse.of(to).sent(bytes)
+}

@@ -118,6 +118,7 @@ func TestHeal(t *testing.T) {
 				}
 				<-time.After(time.Minute)
 				for i := range 6 {
+					<-time.After(30 * time.Second) // or it was no connection to count on
 					n.Partition([]netsim.Spot{spot(from)})
 					<-time.After(time.Duration(i+1) * 73 * time.Second)
 					if all.linked(from, to) {
