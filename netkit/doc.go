@@ -31,7 +31,8 @@
 // # What reaches whom
 //
 // A stream is opened by [Net.Open] to a connected peer, or to one whose address is
-// known, in the peer book, or found by Kademlia. It either works or fails with a
+// known, in the peer book, or found by Kademlia. TCP is tried first, QUIC a quarter of
+// a second later, relays last. It either works or fails with a
 // reason, and has a deadline for each 64 KiB. Through a relay it works as well,
 // for some MiB and minutes.
 //

@@ -35,6 +35,9 @@ func (n *Net) DHT() *dht.IpfsDHT { <-n.ready; return n.dht }
 // RetryAfter is the back-off.
 var RetryAfter = retryAfter
 
+// Rank is when each address is dialled.
+var Rank = rank
+
 // MessageID is the gossip message id.
 var MessageID = messageID
 

@@ -12,6 +12,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -69,6 +70,7 @@ func newHost(cfg Config, deps Deps, who *standings) (host.Host, error) {
 		// gets half of the connections, and neither is told.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Transport(quic.NewTransport),
+		libp2p.SwarmOpts(swarm.WithDialRanker(rank)),
 		libp2p.Security(tls.ID, tls.New),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
@@ -121,14 +123,14 @@ func newResources(cfg Config) (network.ResourceManager, error) {
 // listen binds the addresses. A port in use is always an error. A family that
 // the machine does not have is left out, if another address works.
 func listen(h host.Host, addrs []ma.Multiaddr, log zerolog.Logger) error {
-	swarm, ok := h.Network().(interface{ AddListenAddr(ma.Multiaddr) error })
+	listener, ok := h.Network().(interface{ AddListenAddr(ma.Multiaddr) error })
 	if !ok {
 		return errors.New("the host can not listen")
 	}
 	var left error
 	bound := 0
 	for _, addr := range addrs {
-		err := swarm.AddListenAddr(addr)
+		err := listener.AddListenAddr(addr)
 		switch {
 		case err == nil:
 			bound++
