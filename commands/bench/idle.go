@@ -225,5 +225,5 @@ func cpuTime(pid int) (time.Duration, error) {
 		}
 		ticks += n
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil //nolint:gosec // years
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }

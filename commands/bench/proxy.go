@@ -121,7 +121,8 @@ func (p *proxy) pass(conn net.Conn) {
 	if to == "" {
 		return
 	}
-	ahead, err := net.DialTimeout("tcp", to, time.Second)
+	dialer := net.Dialer{Timeout: time.Second}
+	ahead, err := dialer.DialContext(context.Background(), "tcp", to) // of this machine; nobody waits for it
 	if err != nil {
 		return // refused, as the node would
 	}
