@@ -82,7 +82,8 @@ func (b *bench) idling(ctx context.Context) (*idle, error) {
 		if err := g.together(ctx); err != nil {
 			return err
 		}
-		if err := sleep(ctx, b.cfg.Size.Settle); err != nil {
+		// A node that has just started tells the DHT of all its contexts, for some time.
+		if err := sleep(ctx, b.cfg.Size.Idle*3/4); err != nil {
 			return err
 		}
 		return seen.watch(ctx, g, between)
