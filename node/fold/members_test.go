@@ -58,6 +58,12 @@ func TestJudgeMembers(t *testing.T) {
 		if name == "revocation" && (done.Change.Revoke == nil || *done.Change.Revoke != [32]byte{7} || len(done.Out.Writes) > 0) {
 			t.Errorf("%s: %+v", name, done)
 		}
+		if name == "revocation" { // whose context's init wrote nothing
+			w.state.Rec.Initialised = false
+			if w.state.Fold(d, done, ""); !w.state.Rec.Initialised {
+				t.Error("calls would wait for a first state that never comes")
+			}
+		}
 	}
 }
 

@@ -103,7 +103,9 @@ func (s *State) Fold(d *delta.Delta, done Effect, void string) store.Fate {
 	}
 	s.Trail.Push(span)
 	s.Rec.Last, s.Rec.Clock = span.To, span.To.Time
-	s.Rec.Initialised = s.Rec.Initialised || fate == store.FateFolded && d.Header().Kind == delta.KindState
+	// What the application's init made rests on the genesis, and all else on that, whether
+	// it wrote anything or not.
+	s.Rec.Initialised = s.Rec.Initialised || fate == store.FateFolded && d.Header().Kind != delta.KindGenesis
 	return fate
 }
 
