@@ -25,7 +25,7 @@ func rows(t *testing.T, pattern string) [][]string {
 			continue
 		}
 		var cells []string
-		for _, cell := range strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|") {
+		for cell := range strings.SplitSeq(strings.Trim(strings.TrimSpace(line), "|"), "|") {
 			cells = append(cells, strings.Trim(strings.TrimSpace(cell), "`"))
 		}
 		out = append(out, cells)
