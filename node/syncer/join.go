@@ -33,7 +33,8 @@ const maxAsked = 32
 // Join makes a key of this node, that is bound to no context yet, a member by an
 // invitation. It asks the nodes whose addresses are in it, then connected peers that
 // hold the context, then those that the DHT names. It returns when the admission is
-// recorded and the replica exists; the state comes after that (WaitUsable).
+// recorded and the replica exists; the state comes after that (WaitUsable). When the
+// connection to somebody breaks off, it begins again, five times at most.
 //
 // Errors: members.ErrExpired, ErrUsedUp, ErrRevoked, ErrNotForYou, ErrAskIssuer,
 // ErrNotAllowed and those of a damaged invitation; *wire.VersionError; ErrUnreachable;
@@ -66,6 +67,7 @@ type asking struct {
 	ask     *wire.Ask
 	asked   map[string]bool
 	named   map[string]bool // whose addresses the issuer signed
+	broke   bool            // somebody was reached, and then the connection broke
 	refused error           // the best reason so far
 	failed  error
 }
@@ -73,7 +75,33 @@ type asking struct {
 // errNext says that others may be asked.
 var errNext = errors.New("others may be asked")
 
+// tries is how often a join whose connections break begins again, with a pause that
+// doubles from pauseFirst.
+const (
+	tries      = 5
+	pauseFirst = time.Second
+)
+
 func (a *asking) run(ctx context.Context) (Joined, error) {
+	pause := pauseFirst
+	for try := 1; ; try++ {
+		joined, err := a.round(ctx)
+		if err == nil || !a.broke || a.refused != nil || try == tries || ctx.Err() != nil {
+			return joined, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return joined, err
+		}
+		pause *= 2
+		a.broke, a.failed = false, nil
+		clear(a.asked)
+	}
+}
+
+// round asks everybody there is, once.
+func (a *asking) round(ctx context.Context) (Joined, error) {
 	for _, step := range []func(context.Context) (Joined, error){a.byAddresses, a.byPeers, a.byDHT} {
 		joined, err := step(ctx)
 		if !errors.Is(err, errNext) {
@@ -220,6 +248,7 @@ func (a *asking) one(ctx context.Context, peer string) (Joined, error) {
 	}
 	if err != nil {
 		a.failed = errors.Join(a.failed, fmt.Errorf("%s: %w", peer, err))
+		a.broke = a.broke || !isForeign(err)
 		return Joined{}, errNext
 	}
 	in := admit.Admission{
