@@ -44,8 +44,15 @@ func TestScripts(t *testing.T) {
 	board := apptest.BuildPackage(t, "mero/node/sdk/examples/board")
 	board2 := append(bytes.Clone(board), 0, 3, 1, 'x', 1) // does the same
 	failing, other := apptest.Errors(t), bytes.Replace(apptest.Minimal(), []byte("init"), []byte("open"), 1)
+	dir, files := filepath.Join("testdata", "script"), []string(nil)
+	if testing.Short() { // whole nodes that talk to each other, under the race detector
+		for _, name := range []string{"quick_start", "share", "node_life"} {
+			files = append(files, filepath.Join(dir, name+".txtar"))
+		}
+		dir = ""
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir: dir, Files: files,
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars,
 				"MERO_HOME="+filepath.Join(env.WorkDir, "home"),

@@ -69,7 +69,7 @@ var owners = map[string]string{
 // pure packages decide without doing: no I/O, clock, logger, cancellation or
 // goroutine.
 var (
-	pure   = []string{"node/vm/meter", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/wire", "node/collections", "node/manifest"}
+	pure   = []string{"node/vm/meter", "node/task", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/wire", "node/collections", "node/manifest"}
 	impure = []string{"context", "os", "net", "github.com/rs/zerolog"}
 )
 
