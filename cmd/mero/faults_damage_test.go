@@ -131,6 +131,12 @@ func halve(t *testing.T, path string) {
 	change(t, path, func(b []byte) []byte { return b[:len(b)/2] })
 }
 
+// behead leaves a tenth, in which is what a home is before it is written to: of a slow
+// machine's few writes, half a log may hold none.
+func behead(t *testing.T, path string) {
+	change(t, path, func(b []byte) []byte { return b[:len(b)/10] })
+}
+
 func garble(t *testing.T, path string) {
 	change(t, path, func([]byte) []byte { return []byte("nothing = [ that belongs here") })
 }
@@ -364,7 +370,7 @@ func (im *image) random(t *testing.T, rng *rand.Rand) {
 func (im *image) loss(t *testing.T, rng *rand.Rand) {
 	t.Helper()
 	p, home := im.copy(t)
-	halve(t, file(t, home, "db/*.mem"))
+	behead(t, file(t, home, "db/*.mem"))
 	p.env = append(p.env, "MERO_STORAGE_ACCEPT_LOSS=true")
 	proc := p.start(t, "n")
 	if !strings.Contains(proc.stderr.String(), "acknowledged writes were lost") {
@@ -373,7 +379,7 @@ func (im *image) loss(t *testing.T, rng *rand.Rand) {
 	client := p.client(t, "n", proc)
 	lost := im.ledger.diff(t, client)
 	if len(lost) == 0 {
-		t.Fatal("half a log is gone, and the ledger finds nothing missing")
+		t.Fatal("most of a log is gone, and the ledger finds nothing missing")
 	}
 	// From here on what is there counts.
 	for _, b := range im.ledger.books {
