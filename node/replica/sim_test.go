@@ -377,7 +377,7 @@ func kvs(t testing.TB, h *home) guest {
 
 // times is how often to do something: so often on each change, or what a variable of
 // the environment says. With the race detector, which looks for races and not for rare
-// histories, a quarter of it is enough.
+// histories, a sixteenth of it is enough.
 func times(t testing.TB, variable string, usual int) int {
 	t.Helper()
 	text := os.Getenv(variable)
@@ -387,7 +387,7 @@ func times(t testing.TB, variable string, usual int) int {
 		must(t, err)
 		return n
 	case raced && variable != seedVar:
-		return max(usual/4, 2)
+		return max(usual/16, 2)
 	}
 	return usual
 }
