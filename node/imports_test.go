@@ -18,7 +18,7 @@ import (
 // rows is the import law: a package imports only packages of rows above its
 // own. A new package is added here first. Not all of them exist yet.
 var rows = [][]string{
-	{"node/ident", "node/disk", "node/vm/meter", "node/store/files", "node/collections", "node/task"},
+	{"node/ident", "node/disk", "node/vm/meter", "node/store/files", "node/collections", "node/task", "node/detcbor"},
 	{"blobkit", "netkit", "node/vm", "node/auth", "node/root", "node/artifact", "node/manifest"},
 	{"blobkit/blobtest", "netkit/netsim", "node/delta", "node/vm/apptest", "node/appgen", "node/sdk/examples"},
 	{"node/dag", "node/undo", "node/members", "node/wire", "node/store", "node/events", "node/api"},
@@ -69,7 +69,7 @@ var owners = map[string]string{
 // pure packages decide without doing: no I/O, clock, logger, cancellation or
 // goroutine.
 var (
-	pure   = []string{"node/vm/meter", "node/task", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/wire", "node/collections", "node/manifest"}
+	pure   = []string{"node/vm/meter", "node/task", "node/detcbor", "node/dag", "node/delta", "node/root", "node/artifact", "node/undo", "node/members", "node/wire", "node/collections", "node/manifest"}
 	impure = []string{"context", "os", "net", "github.com/rs/zerolog"}
 )
 

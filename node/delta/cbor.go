@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/fxamacker/cbor/v2"
+	"mero/node/detcbor"
 )
 
 // Envelope, header and body are read by the few lines below instead of by the
@@ -159,30 +159,11 @@ func (r *reader) end(name string) error {
 	return r.err
 }
 
-// The library's modes for payloads. The options are constants; a test checks that
-// they are valid, so that the errors need no place here.
+// The library's modes for payloads. A test checks that their limits are valid, so that
+// the errors need no place here.
 var (
-	encMode, _ = encOptions().EncMode() //nolint:gochecknoglobals // immutable, and costly to make
-	decMode, _ = decOptions().DecMode() //nolint:gochecknoglobals // likewise
+	payloadLimits = detcbor.Limits{Nesting: 8, Elements: 1024, Pairs: 64} //nolint:gochecknoglobals // a constant
+
+	encMode, _ = detcbor.EncMode()       //nolint:gochecknoglobals // immutable, and costly to make
+	decMode, _ = payloadLimits.DecMode() //nolint:gochecknoglobals // likewise
 )
-
-func encOptions() cbor.EncOptions {
-	o := cbor.CoreDetEncOptions()
-	o.NilContainers = cbor.NilContainerAsEmpty
-	o.IndefLength = cbor.IndefLengthForbidden
-	o.TagsMd = cbor.TagsForbidden
-	return o
-}
-
-func decOptions() cbor.DecOptions {
-	return cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		MaxNestedLevels:   8,
-		MaxArrayElements:  1024,
-		MaxMapPairs:       64,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		UTF8:              cbor.UTF8RejectInvalid,
-	}
-}

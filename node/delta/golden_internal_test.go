@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mero/node/detcbor"
 	"mero/node/ident"
 )
 
@@ -163,10 +164,10 @@ func TestLibraryModesAreValid(t *testing.T) {
 	if encMode == nil || decMode == nil {
 		t.Fatal("no mode")
 	}
-	if _, err := encOptions().EncMode(); err != nil {
+	if _, err := detcbor.EncMode(); err != nil {
 		t.Error(err)
 	}
-	if _, err := decOptions().DecMode(); err != nil {
+	if _, err := payloadLimits.DecMode(); err != nil {
 		t.Error(err)
 	}
 }

@@ -6,40 +6,20 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/fxamacker/cbor/v2"
-
+	"mero/node/detcbor"
 	"mero/node/ident"
 )
 
 // version is the form of papers that this release writes and reads.
 const version = 1
 
-// The library's modes are immutable; making one costs more than decoding.
+// The library's modes are immutable; making one costs more than decoding. What reads the
+// version alone passes over all else.
 var (
-	encMode, _ = encOptions().EncMode()      //nolint:gochecknoglobals // immutable; checked by a test
-	decMode, _ = decOptions(true).DecMode()  //nolint:gochecknoglobals // likewise
-	anyMode, _ = decOptions(false).DecMode() //nolint:gochecknoglobals // likewise
+	encMode, _ = detcbor.EncMode()                                                            //nolint:gochecknoglobals // immutable
+	decMode, _ = detcbor.Limits{Nesting: 4, Elements: 16, Pairs: 32}.DecMode()                //nolint:gochecknoglobals // likewise
+	anyMode, _ = detcbor.Limits{Nesting: 4, Elements: 16, Pairs: 32, AnyKeys: true}.DecMode() //nolint:gochecknoglobals // likewise
 )
-
-func encOptions() cbor.EncOptions {
-	o := cbor.CoreDetEncOptions()
-	o.NilContainers = cbor.NilContainerAsEmpty
-	o.IndefLength = cbor.IndefLengthForbidden
-	o.TagsMd = cbor.TagsForbidden
-	return o
-}
-
-// decOptions bound what a decoder makes of hostile bytes; strict ones know all keys.
-func decOptions(strict bool) cbor.DecOptions {
-	o := cbor.DecOptions{
-		DupMapKey: cbor.DupMapKeyEnforcedAPF, MaxNestedLevels: 4, MaxArrayElements: 16, MaxMapPairs: 32,
-		IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden, UTF8: cbor.UTF8RejectInvalid,
-	}
-	if strict {
-		o.ExtraReturnErrors = cbor.ExtraDecErrorUnknownField
-	}
-	return o
-}
 
 // encode writes a paper that was checked.
 func encode(wire any) []byte {

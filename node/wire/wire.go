@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"mero/node/detcbor"
 )
 
 // Version is the version of all protocols between nodes that this release speaks.
@@ -174,38 +176,13 @@ func formError(err error) error {
 	return fmt.Errorf("%w: %v", ErrMalformed, err) //nolint:errorlint // likewise
 }
 
-// The library's modes. The options are constants; a test checks that they are valid.
+// The library's modes. What a list may hold in its place is checked afterwards; what reads
+// the version alone passes over all else.
 var (
-	encMode, _   = encOptions().EncMode()      //nolint:gochecknoglobals // immutable, and costly to make
-	decMode, _   = decOptions(true).DecMode()  //nolint:gochecknoglobals // likewise
-	looseMode, _ = decOptions(false).DecMode() //nolint:gochecknoglobals // likewise
+	encMode, _   = detcbor.EncMode()                                                                 //nolint:gochecknoglobals // immutable, and costly to make
+	decMode, _   = detcbor.Limits{Nesting: 6, Elements: MaxTips, Pairs: 32}.DecMode()                //nolint:gochecknoglobals // likewise
+	looseMode, _ = detcbor.Limits{Nesting: 6, Elements: MaxTips, Pairs: 32, AnyKeys: true}.DecMode() //nolint:gochecknoglobals // likewise
 )
-
-func encOptions() cbor.EncOptions {
-	o := cbor.CoreDetEncOptions()
-	o.NilContainers = cbor.NilContainerAsEmpty
-	o.IndefLength = cbor.IndefLengthForbidden
-	o.TagsMd = cbor.TagsForbidden
-	return o
-}
-
-// decOptions bound what is decoded; what a list may hold in its place is checked
-// afterwards. strict refuses keys that this release does not know.
-func decOptions(strict bool) cbor.DecOptions {
-	o := cbor.DecOptions{
-		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
-		MaxNestedLevels:  6,
-		MaxArrayElements: MaxTips,
-		MaxMapPairs:      32,
-		IndefLength:      cbor.IndefLengthForbidden,
-		TagsMd:           cbor.TagsForbidden,
-		UTF8:             cbor.UTF8RejectInvalid,
-	}
-	if strict {
-		o.ExtraReturnErrors = cbor.ExtraDecErrorUnknownField
-	}
-	return o
-}
 
 // limit checks the length of a list or string.
 func limit(name string, n, most int) error {
