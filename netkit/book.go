@@ -20,6 +20,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"golang.org/x/sync/errgroup"
+
+	"mero/node/task"
 )
 
 const (
@@ -332,7 +334,7 @@ func (n *Net) useBook(ctx context.Context) {
 				return
 			}
 		}
-		pause := time.NewTimer(retryAfter(n.cfg.DialRetryMin, n.cfg.DialRetryMax, failures))
+		pause := time.NewTimer(task.Backoff(failures+1, n.cfg.DialRetryMin, n.cfg.DialRetryMax))
 		failures++
 		select {
 		case <-pause.C:

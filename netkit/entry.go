@@ -65,17 +65,6 @@ func (n *Net) dial(ctx context.Context, to peer.AddrInfo) error {
 	return n.host.Connect(ctx, to)
 }
 
-// retryAfter is how long to wait after the failure number failures (from 0): the
-// minimum doubled each time up to the maximum, less a random part of up to a
-// half, so that nodes that lost a coordinator together do not return together.
-func retryAfter(low, high time.Duration, failures int) time.Duration {
-	wait := high
-	if failures < 32 && low<<failures>>failures == low {
-		wait = min(high, low<<failures)
-	}
-	return wait - rand.N(wait/2+1) //nolint:gosec // nobody gains by foreseeing it
-}
-
 // retrySoon is how long after the beginning of an attempt the next one is made, of a
 // peer that was connected not long ago: less a random part of up to a quarter.
 func retrySoon(every time.Duration) time.Duration {

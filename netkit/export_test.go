@@ -32,9 +32,6 @@ const GossipProtocol = gossipProtocol
 // DHT waits until Run has started and gives Kademlia.
 func (n *Net) DHT() *dht.IpfsDHT { <-n.ready; return n.dht }
 
-// RetryAfter is the back-off.
-var RetryAfter = retryAfter
-
 // Rank is when each address is dialled.
 var Rank = rank
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"mero/node/task"
 )
 
 const (
@@ -158,7 +160,7 @@ func (n *Net) stayConnected(ctx context.Context, id peer.ID, wake <-chan struct{
 		if ctx.Err() != nil {
 			return
 		}
-		wait := retryAfter(n.cfg.DialRetryMin, n.cfg.DialRetryMax, failures)
+		wait := task.Backoff(failures+1, n.cfg.DialRetryMin, n.cfg.DialRetryMax)
 		if recent {
 			wait = min(wait, max(soonest, retrySoon(n.cfg.DialRetryRecent)-time.Since(began)))
 		}

@@ -350,30 +350,6 @@ func TestSeveralEntryPoints(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	const low, high = time.Second, time.Minute
-	for failures, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
-		full := time.Duration(seconds) * time.Second
-		for range 100 {
-			if got := netkit.RetryAfter(low, high, failures); got < full/2 || got > full {
-				t.Fatalf("after failure %d: %s, want %s to %s", failures, got, full/2, full)
-			}
-		}
-	}
-	for _, failures := range []int{31, 32, 63, 64, 1 << 30} {
-		if got := netkit.RetryAfter(low, high, failures); got < high/2 || got > high {
-			t.Errorf("after failure %d: %s", failures, got)
-		}
-	}
-	spread := make(map[time.Duration]bool)
-	for range 20 {
-		spread[netkit.RetryAfter(low, high, 3)] = true
-	}
-	if len(spread) < 2 {
-		t.Error("no jitter")
-	}
-}
-
 // gather is every metric of a registry, by its name and label values.
 func gather(t *testing.T, reg *prometheus.Registry) map[string]float64 {
 	t.Helper()

@@ -66,7 +66,7 @@ func (t *Task) Fresh() { t.Failures, t.Blocked = 0, time.Time{} }
 // to a half taken off, so that nodes that failed together do not try together.
 func Backoff(failures int, first, most time.Duration) time.Duration {
 	wait := most
-	if shift := max(failures-1, 0); shift < 30 {
+	if shift := max(failures-1, 0); shift < 32 && first<<shift>>shift == first { // else it overflows
 		wait = min(first<<shift, most)
 	}
 	if wait <= 0 {

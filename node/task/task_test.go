@@ -59,3 +59,32 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 }
+
+// TestBackoffDoubles: also for numbers of failures and first waits that overflow, with
+// waits that differ.
+func TestBackoffDoubles(t *testing.T) {
+	const low, high = time.Second, time.Minute
+	for failures, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+		full := time.Duration(seconds) * time.Second
+		for range 100 {
+			if got := task.Backoff(failures+1, low, high); got < full/2 || got > full {
+				t.Fatalf("after failure %d: %s, want %s to %s", failures, got, full/2, full)
+			}
+		}
+	}
+	for _, failures := range []int{31, 32, 63, 64, 1 << 30} {
+		if got := task.Backoff(failures+1, low, high); got < high/2 || got > high {
+			t.Errorf("after failure %d: %s", failures, got)
+		}
+	}
+	if got := task.Backoff(30, time.Hour, 24*time.Hour); got < 12*time.Hour || got > 24*time.Hour {
+		t.Errorf("an hour doubled 29 times: %s", got)
+	}
+	spread := make(map[time.Duration]bool)
+	for range 20 {
+		spread[task.Backoff(4, low, high)] = true
+	}
+	if len(spread) < 2 {
+		t.Error("no jitter")
+	}
+}
