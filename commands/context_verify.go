@@ -66,11 +66,7 @@ func contextRebuild() *line.Verb {
 			"at once. Nothing is lost.",
 		Example: "mero context rebuild notes",
 		Run: func(ctx context.Context, e *line.Env) error {
-			client, err := e.Client()
-			if err != nil {
-				return err
-			}
-			id, err := e.ContextID(ctx, client, e.Arg(0))
+			client, id, err := e.Context(ctx)
 			if err != nil {
 				return err
 			}

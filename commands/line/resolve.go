@@ -52,6 +52,16 @@ func (e *Env) ContextID(ctx context.Context, in Names, word string) (ident.Conte
 	return ident.ContextID(id), err
 }
 
+// Context is a client of the node and the context that the first argument names there.
+func (e *Env) Context(ctx context.Context) (*api.Client, ident.ContextID, error) {
+	client, err := e.Client()
+	if err != nil {
+		return nil, ident.ContextID{}, err
+	}
+	id, err := e.ContextID(ctx, client, e.Arg(0))
+	return client, id, err
+}
+
 // AppID turns an id or an alias into the id of an application.
 func (e *Env) AppID(ctx context.Context, in Names, word string) (ident.AppID, error) {
 	id, err := e.Lookup(ctx, in, api.AliasScope{Kind: api.AliasApplication}, word)

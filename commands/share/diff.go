@@ -41,11 +41,7 @@ func runDagDiff(ctx context.Context, e *line.Env) error {
 	if e.Flags.IsSet("with-token") && !isURL {
 		return line.Usagef("--with-token is for --with URL")
 	}
-	client, err := e.Client()
-	if err != nil {
-		return err
-	}
-	id, err := e.ContextID(ctx, client, e.Arg(0))
+	client, id, err := e.Context(ctx)
 	if err != nil {
 		return err
 	}

@@ -61,11 +61,7 @@ func runInvite(ctx context.Context, e *line.Env) error {
 	if err != nil {
 		return err
 	}
-	client, err := e.Client()
-	if err != nil {
-		return err
-	}
-	id, err := e.ContextID(ctx, client, e.Arg(0))
+	client, id, err := e.Context(ctx)
 	if err != nil {
 		return err
 	}
@@ -140,11 +136,7 @@ func runRevoke(ctx context.Context, e *line.Env) error {
 			return line.Usagef("--revoke takes an invitation back: --%s is for one that is made", name)
 		}
 	}
-	client, err := e.Client()
-	if err != nil {
-		return err
-	}
-	id, err := e.ContextID(ctx, client, e.Arg(0))
+	client, id, err := e.Context(ctx)
 	if err != nil {
 		return err
 	}

@@ -34,11 +34,7 @@ type memberDoc struct {
 }
 
 func runMembers(ctx context.Context, e *line.Env) error {
-	client, err := e.Client()
-	if err != nil {
-		return err
-	}
-	id, err := e.ContextID(ctx, client, e.Arg(0))
+	client, id, err := e.Context(ctx)
 	if err != nil {
 		return err
 	}
