@@ -69,11 +69,10 @@ func (n *Network) host(cfg netkit.Config, at Spot) (host.Host, error) {
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableRelay(),
-		libp2p.UDPBlackHoleSuccessCounter(nil), // as netkit.New does
-		libp2p.IPv6BlackHoleSuccessCounter(nil),
-		// Or it stops dialling after a partition: what it takes for a network without
-		// UDP is one that was cut.
+		// As netkit.New does. Or it stops dialling after a partition: what it takes for a
+		// network without UDP is one that was cut.
 		libp2p.UDPBlackHoleSuccessCounter(nil),
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
 	h, err := libp2p.New(opts...)
 	if err != nil {
